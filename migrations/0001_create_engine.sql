@@ -1,0 +1,149 @@
+-- The engine: jobs, their attempts, workers, resources, events, and the outbox of the public state.
+--
+-- Lock order, everywhere: rows of `job` in ascending id (a batch locks the jobs it ends, their flows and their parents in one
+-- statement), then every other table. Claims and sweeps skip locked rows, so they never wait.
+
+CREATE TABLE worker (
+    id               bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name             text        NOT NULL,
+    host             text        NOT NULL,
+    pid              integer     NOT NULL,
+    queues           text[]      NOT NULL,
+    state            text        NOT NULL DEFAULT 'live' CHECK (state IN ('live', 'lost', 'stopped')),
+    started_at       timestamptz NOT NULL DEFAULT now(),
+    heartbeat_at     timestamptz NOT NULL DEFAULT now(),
+    lease_expires_at timestamptz NOT NULL
+);
+CREATE INDEX worker_live ON worker (lease_expires_at) WHERE state = 'live';
+COMMENT ON TABLE worker IS 'One row a worker process life. A claim is held by the lease of the worker that made it.';
+
+-- A limit shared by all replicas: at most `capacity` jobs of the queue run at once, at most `rate_per_second` start in a second.
+CREATE TABLE queue (
+    name            text PRIMARY KEY,
+    paused          boolean NOT NULL DEFAULT false,
+    capacity        integer CHECK (capacity >= 0),
+    rate_per_second double precision CHECK (rate_per_second > 0),
+    -- Token bucket of the rate limit, refilled when it is asked.
+    tokens          double precision NOT NULL DEFAULT 0,
+    refilled_at     timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE queue IS 'Only queues with a limit or a pause have a row.';
+
+CREATE TABLE job (
+    id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    -- `flow`: a durable function; `step`: one named unit of outside work; `wait`: a moment, an event or a block.
+    kind          text        NOT NULL CHECK (kind IN ('flow', 'step', 'wait')),
+    name          text        NOT NULL,
+    version       integer     NOT NULL DEFAULT 1,
+    key           text        NOT NULL UNIQUE,
+    -- Not a foreign key: the check would share-lock the parent's hot row on every insert.
+    parent_id     bigint,
+    round         integer,
+    queue         text        NOT NULL,
+    priority      smallint    NOT NULL DEFAULT 100,
+    fair_key      text,
+    fair_rank     bigint      NOT NULL DEFAULT 0,
+    state         text        NOT NULL CHECK (state IN
+                      ('available', 'scheduled', 'running', 'waiting', 'paused', 'parked', 'completed', 'failed', 'cancelled')),
+    run_at        timestamptz NOT NULL DEFAULT now(),
+    -- Rises by one at every claim and fences the writes of older ones.
+    attempt       integer     NOT NULL DEFAULT 0,
+    failures      smallint    NOT NULL DEFAULT 0,
+    max_failures  smallint    NOT NULL DEFAULT 10,
+    claimed_by    bigint,
+    claimed_at    timestamptz,
+    -- What the end of this job does to its parent: wake it, count down its join, or nothing.
+    wakes         text        NOT NULL DEFAULT 'each' CHECK (wakes IN ('each', 'last', 'none')),
+    -- Of a flow: children of its join that have not ended; a wake-up that came while it ran.
+    joining       integer     NOT NULL DEFAULT 0,
+    woken         boolean     NOT NULL DEFAULT false,
+    -- Of a wait: the event or the block it waits for (a moment is `run_at`).
+    wait_event    text,
+    wait_block    bigint,
+    input         jsonb       NOT NULL,
+    output        jsonb,
+    error         text,
+    trace         text,
+    created_at    timestamptz NOT NULL DEFAULT now(),
+    finished_at   timestamptz,
+    CHECK ((finished_at IS NOT NULL) = (state IN ('completed', 'failed', 'cancelled'))),
+    CHECK (state <> 'running' OR claimed_by IS NOT NULL),
+    CHECK (kind = 'wait' OR (wait_event IS NULL AND wait_block IS NULL))
+) WITH (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_limit = 2000,
+        autovacuum_analyze_scale_factor = 0.05);
+
+CREATE INDEX job_available ON job (queue, priority, fair_rank, id) WHERE state = 'available';
+CREATE INDEX job_scheduled ON job (run_at) WHERE state = 'scheduled';
+CREATE INDEX job_running ON job (claimed_by) WHERE state = 'running';
+CREATE INDEX job_parent ON job (parent_id) WHERE parent_id IS NOT NULL;
+CREATE INDEX job_round ON job (round, name) WHERE round IS NOT NULL;
+CREATE INDEX job_unfinished ON job (state, id) WHERE state IN ('paused', 'parked', 'failed');
+CREATE INDEX job_waiting_event ON job (wait_event) WHERE state = 'waiting' AND wait_event IS NOT NULL;
+CREATE INDEX job_waiting_block ON job (wait_block) WHERE state = 'waiting' AND wait_block IS NOT NULL;
+CREATE INDEX job_fair ON job (queue, fair_key, fair_rank) WHERE state = 'available' AND fair_key IS NOT NULL;
+
+CREATE TABLE attempt (
+    job_id     bigint      NOT NULL,
+    attempt    integer     NOT NULL,
+    worker_id  bigint,
+    started_at timestamptz NOT NULL,
+    ended_at   timestamptz NOT NULL DEFAULT now(),
+    outcome    text        NOT NULL CHECK (outcome IN
+                   ('completed', 'suspended', 'snoozed', 'errored', 'lost', 'released', 'cancelled', 'superseded')),
+    error      text,
+    trace      text,
+    PRIMARY KEY (job_id, attempt)
+);
+COMMENT ON TABLE attempt IS 'History: one row a try that ended, written by whoever ended it.';
+
+-- First write wins.
+CREATE TABLE event (
+    name       text PRIMARY KEY,
+    payload    jsonb       NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE chain_head (
+    only       boolean PRIMARY KEY DEFAULT true CHECK (only),
+    block      bigint      NOT NULL,
+    hash       text        NOT NULL,
+    seen_at    timestamptz NOT NULL DEFAULT now()
+);
+
+-- The outbox: what finished steps change in the public repository. Rows of one step travel in one commit.
+CREATE TABLE mirror_file (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    job_id      bigint      NOT NULL,
+    attempt     integer     NOT NULL,
+    step        text        NOT NULL,
+    round       integer,
+    message     text        NOT NULL,
+    urgent      boolean     NOT NULL DEFAULT false,
+    path        text        NOT NULL,
+    change      text        NOT NULL CHECK (change IN ('put', 'merge_entry', 'matrix_row', 'append_line')),
+    content     bytea       NOT NULL,
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    mirrored_at timestamptz,
+    commit_sha  text,
+    CHECK ((mirrored_at IS NULL) = (commit_sha IS NULL))
+);
+CREATE INDEX mirror_file_pending ON mirror_file (id) WHERE mirrored_at IS NULL;
+
+-- The newest known content of small state files: what people edited and what steps put.
+CREATE TABLE state_file (
+    path       text PRIMARY KEY,
+    content    bytea       NOT NULL,
+    origin     text        NOT NULL CHECK (origin IN ('repository', 'step')),
+    updated_at timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE operator_action (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    operator   text        NOT NULL,
+    action     text        NOT NULL,
+    target     text        NOT NULL,
+    reason     text        NOT NULL CHECK (reason <> ''),
+    before     jsonb,
+    after      jsonb,
+    created_at timestamptz NOT NULL DEFAULT now()
+);

@@ -1,3 +1,9 @@
-//! Placeholder.
+//! The workflow engine of Assize, the round of the competition as flows, and its rules as pure functions.
+//!
+//! Compiles without an HTTP client, a browser, a chain library or git: whatever leaves the process and is not Postgres is a
+//! step's handler, and handlers live in `workers/assize`.
 
+pub mod db;
 pub mod embedded;
+pub mod engine;
+pub mod rules;

@@ -1,0 +1,62 @@
+//! The engine's SQL: one module a table, functions in the order of a row's life.
+//!
+//! Functions take a connection, so callers choose the transaction. Lock order: rows of `job` in ascending id first.
+
+pub mod attempt;
+pub mod chain;
+pub mod event;
+pub mod job;
+pub mod mirror;
+pub mod operator;
+pub mod queue;
+pub mod records;
+pub mod state_file;
+pub mod worker;
+
+use sqlx::{PgConnection, PgPool};
+
+/// Every migration, in order, embedded in the binary.
+pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
+
+/// The channel that tells workers which queues have work: a comma-separated list of queue names.
+pub const JOB_CHANNEL: &str = "assize_job";
+/// The channel that tells workers which running jobs were cancelled or fenced: a job id.
+pub const CANCEL_CHANNEL: &str = "assize_cancel";
+/// The channel that tells git-sync that the outbox has rows.
+pub const MIRROR_CHANNEL: &str = "assize_mirror";
+
+/// Brings the database to this build's schema.
+///
+/// # Errors
+///
+/// If a migration fails or the database was migrated by a newer build.
+pub async fn migrate(pool: &PgPool) -> Result<(), sqlx::migrate::MigrateError> {
+    MIGRATOR.run(pool).await
+}
+
+/// Wakes the workers of `queues` when the transaction commits; one statement.
+pub(crate) async fn notify_jobs(conn: &mut PgConnection, mut queues: Vec<String>) -> sqlx::Result<()> {
+    queues.sort_unstable();
+    queues.dedup();
+    if queues.is_empty() {
+        return Ok(());
+    }
+    sqlx::query("SELECT pg_notify($1, $2)").bind(JOB_CHANNEL).bind(queues.join(",")).execute(conn).await.map(drop)
+}
+
+/// Whether trying again later can help: the connection or the server failed, not the statement.
+pub fn is_transient(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(database) => database.code().is_some_and(|code| {
+            // Connection exceptions, shutdowns, serialisation and deadlock, resources, locks.
+            ["08", "57P", "40", "53", "55P", "58"].iter().any(|class| code.starts_with(class))
+        }),
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::BeginFailed => true,
+        _ => false,
+    }
+}

@@ -1,0 +1,201 @@
+//! Rows of the round's tables, written in the transaction that completes the step they come from.
+
+use serde_json::Value;
+use sqlx::PgConnection;
+
+/// One row. Writing the same row again changes nothing but its values.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Record {
+    /// The round's stage.
+    Stage {
+        /// Round.
+        round: u32,
+        /// Stage word of `state.json`.
+        stage: String,
+    },
+    /// What an unfinished round waits for, shown to operators.
+    WaitsFor {
+        /// Round.
+        round: u32,
+        /// Sentences.
+        waits_for: Vec<String>,
+    },
+    /// The round's winner.
+    Winner {
+        /// Round.
+        round: u32,
+        /// Hotkey or `leader`.
+        winner: String,
+    },
+    /// An accepted submission.
+    Submission {
+        /// Round.
+        round: u32,
+        /// Position in `submissions.json`.
+        position: i32,
+        /// Miner.
+        hotkey: String,
+        /// `owner/name`.
+        repo: String,
+        /// 40 hex digits.
+        commit: String,
+        /// Normalised URL.
+        cdn_url: String,
+        /// Block of the reveal.
+        revealed_at_block: i64,
+    },
+    /// A delivered, missing or failed module.
+    Entry(EntryRecord),
+    /// A finished match.
+    Match {
+        /// Round.
+        round: u32,
+        /// `matches` or `audits`.
+        matrix: &'static str,
+        /// Left side as in the matrix.
+        left: String,
+        /// Right side as in the matrix.
+        right: String,
+        /// Right wins minus left wins.
+        score: i32,
+        /// Score by number of duels.
+        margin: f64,
+        /// Number of duels.
+        duels: i32,
+    },
+    /// A miner's regeneration report.
+    Report {
+        /// Round.
+        round: u32,
+        /// Miner.
+        hotkey: String,
+        /// `pending`, `completed` or `rejected`.
+        outcome: String,
+        /// As in `generation_reports.json`.
+        repeats: Value,
+        /// Empty unless rejected.
+        reason: String,
+    },
+    /// A build's status.
+    Build {
+        /// Round.
+        round: u32,
+        /// Miner.
+        hotkey: String,
+        /// Status word of `builds.json`.
+        status: String,
+        /// Image of a successful build.
+        docker_image: Option<String>,
+    },
+}
+
+/// A row of `entry`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct EntryRecord {
+    /// Round.
+    pub round: u32,
+    /// Miner or `leader`.
+    pub hotkey: String,
+    /// 0 for the submission, 1 and up for regenerations.
+    pub repeat: i32,
+    /// Prompt stem.
+    pub stem: String,
+    /// Module URL.
+    pub js: Option<String>,
+    /// Views prefix.
+    pub views: Option<String>,
+    /// Why not.
+    pub failure_reason: Option<String>,
+    /// Module bytes.
+    pub size: i64,
+    /// Digest of the module.
+    pub module_sha256: Option<String>,
+    /// Digest of the scene document that was drawn.
+    pub document_sha256: Option<String>,
+}
+
+impl Record {
+    /// Writes the row.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the database says.
+    pub async fn write(&self, conn: &mut PgConnection) -> sqlx::Result<()> {
+        match self {
+            Self::Stage { round, stage } => sqlx::query(
+                "INSERT INTO round (round, stage) VALUES ($1, $2)
+                 ON CONFLICT (round) DO UPDATE SET stage = excluded.stage, stage_since = now()",
+            )
+            .bind(*round as i32)
+            .bind(stage),
+            Self::WaitsFor { round, waits_for } => {
+                sqlx::query("UPDATE round SET waits_for = $2 WHERE round = $1").bind(*round as i32).bind(waits_for)
+            }
+            Self::Winner { round, winner } => {
+                sqlx::query("UPDATE round SET winner = $2 WHERE round = $1").bind(*round as i32).bind(winner)
+            }
+            Self::Submission { round, position, hotkey, repo, commit, cdn_url, revealed_at_block } => sqlx::query(
+                "INSERT INTO submission (round, position, hotkey, repo, commit, cdn_url, revealed_at_block)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (round, hotkey) DO NOTHING",
+            )
+            .bind(*round as i32)
+            .bind(position)
+            .bind(hotkey)
+            .bind(repo)
+            .bind(commit)
+            .bind(cdn_url)
+            .bind(revealed_at_block),
+            Self::Entry(entry) => sqlx::query(
+                "INSERT INTO entry (round, hotkey, repeat, stem, js, views, failure_reason, size, module_sha256, document_sha256)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                 ON CONFLICT (round, hotkey, repeat, stem) DO UPDATE
+                 SET js = excluded.js, views = excluded.views, failure_reason = excluded.failure_reason, size = excluded.size,
+                     module_sha256 = excluded.module_sha256, document_sha256 = excluded.document_sha256, recorded_at = now()",
+            )
+            .bind(entry.round as i32)
+            .bind(&entry.hotkey)
+            .bind(entry.repeat)
+            .bind(&entry.stem)
+            .bind(&entry.js)
+            .bind(&entry.views)
+            .bind(&entry.failure_reason)
+            .bind(entry.size)
+            .bind(&entry.module_sha256)
+            .bind(&entry.document_sha256),
+            Self::Match { round, matrix, left, right, score, margin, duels } => sqlx::query(
+                "INSERT INTO match_result (round, matrix, left_side, right_side, score, margin, duels)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7)
+                 ON CONFLICT (round, matrix, left_side, right_side) DO UPDATE
+                 SET score = excluded.score, margin = excluded.margin, duels = excluded.duels, recorded_at = now()",
+            )
+            .bind(*round as i32)
+            .bind(*matrix)
+            .bind(left)
+            .bind(right)
+            .bind(score)
+            .bind(margin)
+            .bind(duels),
+            Self::Report { round, hotkey, outcome, repeats, reason } => sqlx::query(
+                "INSERT INTO generation_report (round, hotkey, outcome, repeats, reason) VALUES ($1, $2, $3, $4, $5)
+                 ON CONFLICT (round, hotkey) DO UPDATE
+                 SET outcome = excluded.outcome, repeats = excluded.repeats, reason = excluded.reason",
+            )
+            .bind(*round as i32)
+            .bind(hotkey)
+            .bind(outcome)
+            .bind(repeats)
+            .bind(reason),
+            Self::Build { round, hotkey, status, docker_image } => sqlx::query(
+                "INSERT INTO build (round, hotkey, status, docker_image) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT (round, hotkey) DO UPDATE SET status = excluded.status, docker_image = excluded.docker_image",
+            )
+            .bind(*round as i32)
+            .bind(hotkey)
+            .bind(status)
+            .bind(docker_image),
+        }
+        .execute(conn)
+        .await
+        .map(drop)
+    }
+}

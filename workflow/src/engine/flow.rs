@@ -1,0 +1,475 @@
+//! Flows: durable async functions of named steps.
+//!
+//! A flow runs again from the top whenever something it waits for ends. Its children's results are its memory: an awaited
+//! step that has ended answers at once, one that has not suspends the flow. Outside its steps a flow does no I/O, reads no
+//! clock and draws no randomness.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::engine::{
+    effects::Effects,
+    inline::InlineRunner,
+    step::{OnExhausted, Step},
+};
+
+/// The queue flow passes run in.
+pub const FLOW_QUEUE: &str = "flow";
+
+/// A durable async function.
+///
+/// `NAME`, `key` and the JSON of input and output are stored: a contract, as for steps.
+#[async_trait]
+pub trait FlowDefinition: Send + Sync + 'static {
+    /// The stored name.
+    const NAME: &'static str;
+    /// Recorded when a flow starts. A build refuses to continue a flow whose version it does not list in `CONTINUES`.
+    const VERSION: i32 = 1;
+    /// Older versions whose open flows this code continues correctly.
+    const CONTINUES: &'static [i32] = &[];
+    /// Lower runs first.
+    const PRIORITY: i16 = 100;
+
+    /// What the flow is started with.
+    type Input: Serialize + DeserializeOwned + Send + Sync + Clone;
+    /// What it ends with.
+    type Output: Serialize + DeserializeOwned + Send + Sync + Clone;
+
+    /// Identifies the flow for ever: starting twice with one key is starting once.
+    fn key(input: &Self::Input) -> String;
+
+    /// The competition round it belongs to.
+    fn round(_input: &Self::Input) -> Option<u32> {
+        None
+    }
+
+    /// Decides. Runs from the top on every pass.
+    ///
+    /// # Errors
+    ///
+    /// [`FlowError`]; the pass counts as our failure, backs off and is tried again, then parked.
+    async fn run(flow: &Flow, input: Self::Input) -> Result<Self::Output, FlowError>;
+
+    /// What commits together with the flow's end.
+    fn effects(_input: &Self::Input, _output: &Self::Output) -> Effects {
+        Effects::default()
+    }
+}
+
+/// Why a pass failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FlowError {
+    /// A child whose policy says "tell the flow" ran out of attempts.
+    #[error("{key} failed: {error}")]
+    ChildFailed {
+        /// The child's key.
+        key: String,
+        /// Its error chain.
+        error: String,
+    },
+    /// An operator cancelled a child.
+    #[error("{key} was cancelled")]
+    ChildCancelled {
+        /// The child's key.
+        key: String,
+    },
+    /// A stored value no longer has the shape the code expects.
+    #[error("the stored {what} of {key} does not have the shape this build expects")]
+    Shape {
+        /// `input` or `output`.
+        what: &'static str,
+        /// Whose.
+        key: String,
+        /// What the decoder said.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A step that runs inside the pass could not be recorded: the pass was fenced, or the worker stops.
+    #[error("the pass ended before {key} could be recorded")]
+    Interrupted {
+        /// The step's key.
+        key: String,
+    },
+    /// The flow itself found something impossible.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// A job to insert.
+#[derive(Debug, Clone)]
+pub struct NewJob {
+    /// `flow`, `step` or `wait`.
+    pub kind: &'static str,
+    /// Stored name.
+    pub name: String,
+    /// Flow version; 1 for steps.
+    pub version: i32,
+    /// Unique key.
+    pub key: String,
+    /// Competition round.
+    pub round: Option<i32>,
+    /// Queue.
+    pub queue: String,
+    /// Lower first.
+    pub priority: i16,
+    /// Takes turns by this key.
+    pub fair_key: Option<String>,
+    /// Failures before it is parked.
+    pub max_failures: i16,
+    /// Effect of its end on the parent.
+    pub wakes: &'static str,
+    /// JSON.
+    pub input: Value,
+    /// For a wait on a moment.
+    pub run_at: Option<DateTime<Utc>>,
+    /// For a wait on an event.
+    pub wait_event: Option<String>,
+    /// For a wait on a block.
+    pub wait_block: Option<i64>,
+}
+
+/// Failures a flow pass may have before it is parked: a pass only decides, so a failing one is a defect to be shown soon.
+const FLOW_MAX_FAILURES: i16 = 5;
+
+impl NewJob {
+    /// A step.
+    ///
+    /// # Errors
+    ///
+    /// If the input cannot be written as JSON.
+    pub fn step<S: Step>(input: &S::Input) -> Result<Self, serde_json::Error> {
+        Ok(Self {
+            kind: "step",
+            name: S::NAME.to_owned(),
+            version: 1,
+            key: S::key(input),
+            round: S::round(input).map(|round| round as i32),
+            queue: S::QUEUE.to_owned(),
+            priority: S::PRIORITY,
+            fair_key: S::fair_key(input),
+            max_failures: i16::try_from(S::MAX_FAILURES).unwrap_or(i16::MAX),
+            wakes: "each",
+            input: serde_json::to_value(input)?,
+            run_at: None,
+            wait_event: None,
+            wait_block: None,
+        })
+    }
+
+    /// A flow.
+    ///
+    /// # Errors
+    ///
+    /// If the input cannot be written as JSON.
+    pub fn flow<F: FlowDefinition>(input: &F::Input) -> Result<Self, serde_json::Error> {
+        Ok(Self {
+            kind: "flow",
+            name: F::NAME.to_owned(),
+            version: F::VERSION,
+            key: F::key(input),
+            round: F::round(input).map(|round| round as i32),
+            queue: FLOW_QUEUE.to_owned(),
+            priority: F::PRIORITY,
+            fair_key: None,
+            max_failures: FLOW_MAX_FAILURES,
+            wakes: "each",
+            input: serde_json::to_value(input)?,
+            run_at: None,
+            wait_event: None,
+            wait_block: None,
+        })
+    }
+
+    fn wait(key: String, round: Option<i32>) -> Self {
+        Self {
+            kind: "wait",
+            name: "wait".to_owned(),
+            version: 1,
+            key,
+            round,
+            queue: "wait".to_owned(),
+            priority: 0,
+            fair_key: None,
+            max_failures: 1,
+            wakes: "each",
+            input: Value::Null,
+            run_at: None,
+            wait_event: None,
+            wait_block: None,
+        }
+    }
+}
+
+/// What the database knows of a child.
+#[derive(Debug, Clone)]
+pub struct ChildState {
+    /// Its `job.state`.
+    pub state: String,
+    /// Its output once completed.
+    pub output: Option<Value>,
+    /// Its error once failed.
+    pub error: Option<String>,
+}
+
+/// What a pass has asked for so far.
+#[derive(Debug, Default)]
+pub(crate) struct PassState {
+    pub(crate) history: HashMap<String, ChildState>,
+    pub(crate) starts: Vec<NewJob>,
+    started: HashSet<String>,
+    /// Keys of joined children that had not ended.
+    pub(crate) joined: Vec<String>,
+    /// Whether anything at all is awaited.
+    pub(crate) awaits: bool,
+    pub(crate) inline_running: usize,
+}
+
+/// What to do about a failed child in a join.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// The first failed child fails the join.
+    Fail,
+    /// Failures are results beside the others.
+    Collect,
+}
+
+/// The handle a flow decides with.
+#[derive(Clone)]
+pub struct Flow {
+    key: String,
+    round: Option<i32>,
+    state: Arc<Mutex<PassState>>,
+    inline: Arc<InlineRunner>,
+}
+
+impl Flow {
+    pub(crate) fn new(
+        key: String,
+        round: Option<i32>,
+        history: HashMap<String, ChildState>,
+        inline: Arc<InlineRunner>,
+    ) -> Self {
+        let state = PassState { history, ..PassState::default() };
+        Self { key, round, state: Arc::new(Mutex::new(state)), inline }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, PassState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs a step, or answers with what it answered before.
+    ///
+    /// # Errors
+    ///
+    /// [`FlowError::ChildFailed`] only for steps that say so by `ON_EXHAUSTED`; [`FlowError::ChildCancelled`].
+    pub async fn step<S: Step>(&self, input: S::Input) -> Result<S::Output, FlowError> {
+        let key = S::key(&input);
+        let known = self.lock().history.get(&key).map(|child| (child.state.clone(), child.output.clone()));
+        match known {
+            None if S::INLINE => {
+                if let Some(output) = self.run_inline::<S>(&key, &input).await? {
+                    return decode(&key, output);
+                }
+            }
+            None => self.start(NewJob::step::<S>(&input).map_err(|source| shape("input", &key, source))?),
+            Some(_) => {}
+        }
+        decode(&key, self.ended(&key).await?)
+    }
+
+    /// Runs the steps of a fan-out in the queue and waits for all of them. The flow is woken once, by the last.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::step`]; with [`OnFailure::Collect`] failures are in the list instead.
+    pub async fn join_steps<S: Step>(
+        &self,
+        inputs: impl IntoIterator<Item = S::Input>,
+        on_failure: OnFailure,
+    ) -> Result<Vec<Result<S::Output, FlowError>>, FlowError> {
+        let jobs = inputs.into_iter().map(|input| NewJob::step::<S>(&input)).collect::<Result<Vec<_>, _>>();
+        self.join(jobs.map_err(|source| shape("input", S::NAME, source))?, on_failure).await
+    }
+
+    /// Runs child flows and waits for all of them. The flow is woken once, by the last.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::join_steps`].
+    pub async fn join_flows<F: FlowDefinition>(
+        &self,
+        inputs: impl IntoIterator<Item = F::Input>,
+        on_failure: OnFailure,
+    ) -> Result<Vec<Result<F::Output, FlowError>>, FlowError> {
+        let jobs = inputs.into_iter().map(|input| NewJob::flow::<F>(&input)).collect::<Result<Vec<_>, _>>();
+        self.join(jobs.map_err(|source| shape("input", F::NAME, source))?, on_failure).await
+    }
+
+    /// Runs a child flow.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::step`].
+    pub async fn flow<F: FlowDefinition>(&self, input: F::Input) -> Result<F::Output, FlowError> {
+        let key = self.start_flow::<F>(&input)?;
+        decode(&key, self.ended(&key).await?)
+    }
+
+    /// Starts a child flow without waiting for it; [`Self::flow`] with the same input waits later.
+    ///
+    /// # Errors
+    ///
+    /// If the input cannot be written as JSON.
+    pub fn start_flow<F: FlowDefinition>(&self, input: &F::Input) -> Result<String, FlowError> {
+        let key = F::key(input);
+        if !self.lock().history.contains_key(&key) {
+            self.start(NewJob::flow::<F>(input).map_err(|source| shape("input", &key, source))?);
+        }
+        Ok(key)
+    }
+
+    /// Waits until the database's clock reaches `moment`.
+    ///
+    /// # Errors
+    ///
+    /// [`FlowError::ChildCancelled`].
+    pub async fn until(&self, name: &str, moment: DateTime<Utc>) -> Result<(), FlowError> {
+        let mut wait = NewJob::wait(format!("{}/until/{name}", self.key), self.round);
+        wait.run_at = Some(moment);
+        self.wait(wait).await.map(drop)
+    }
+
+    /// Waits until the chain has reached `block`.
+    ///
+    /// # Errors
+    ///
+    /// [`FlowError::ChildCancelled`].
+    pub async fn until_block(&self, block: u64) -> Result<(), FlowError> {
+        let mut wait = NewJob::wait(format!("{}/block/{block}", self.key), self.round);
+        wait.wait_block = Some(i64::try_from(block).unwrap_or(i64::MAX));
+        self.wait(wait).await.map(drop)
+    }
+
+    /// Waits for an event and answers its payload. Events keep their first payload for ever.
+    ///
+    /// # Errors
+    ///
+    /// [`FlowError::ChildCancelled`].
+    pub async fn event(&self, name: &str) -> Result<Value, FlowError> {
+        let mut wait = NewJob::wait(format!("{}/event/{name}", self.key), self.round);
+        wait.wait_event = Some(name.to_owned());
+        self.wait(wait).await
+    }
+
+    async fn wait(&self, wait: NewJob) -> Result<Value, FlowError> {
+        let key = wait.key.clone();
+        if !self.lock().history.contains_key(&key) {
+            self.start(wait);
+        }
+        self.ended(&key).await
+    }
+
+    async fn join<Output: DeserializeOwned>(
+        &self,
+        jobs: Vec<NewJob>,
+        on_failure: OnFailure,
+    ) -> Result<Vec<Result<Output, FlowError>>, FlowError> {
+        let mut results = Vec::with_capacity(jobs.len());
+        let mut open = 0_usize;
+        for mut job in jobs {
+            let ended = {
+                let mut state = self.lock();
+                match state.history.get(&job.key) {
+                    Some(child) => {
+                        let ended = ended(&job.key, child);
+                        if ended.is_none() {
+                            state.joined.push(job.key.clone());
+                        }
+                        ended
+                    }
+                    None => {
+                        job.wakes = "last";
+                        state.joined.push(job.key.clone());
+                        if state.started.insert(job.key.clone()) {
+                            state.starts.push(job.clone());
+                        }
+                        None
+                    }
+                }
+            };
+            match ended {
+                None => open += 1,
+                Some(Err(error)) if on_failure == OnFailure::Fail => return Err(error),
+                Some(ended) => results.push(ended.and_then(|output| decode(&job.key, output))),
+            }
+        }
+        if open > 0 {
+            self.lock().awaits = true;
+            std::future::pending::<()>().await;
+        }
+        Ok(results)
+    }
+
+    fn start(&self, job: NewJob) {
+        let mut state = self.lock();
+        if state.started.insert(job.key.clone()) {
+            state.starts.push(job);
+        }
+    }
+
+    /// The child's output, or suspension until it ends.
+    async fn ended(&self, key: &str) -> Result<Value, FlowError> {
+        let ended = {
+            let mut state = self.lock();
+            let ended = state.history.get(key).and_then(|child| ended(key, child));
+            state.awaits |= ended.is_none();
+            ended
+        };
+        match ended {
+            Some(ended) => ended,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// First attempt of an inline step; `None` when it was handed to the queue instead.
+    async fn run_inline<S: Step>(&self, key: &str, input: &S::Input) -> Result<Option<Value>, FlowError> {
+        let mut job = NewJob::step::<S>(input).map_err(|source| shape("input", key, source))?;
+        job.wakes = "each";
+        self.lock().inline_running += 1;
+        let ended = self.inline.run(job, S::DEADLINE, S::RETRY, S::ON_EXHAUSTED == OnExhausted::Fail).await;
+        let mut state = self.lock();
+        state.inline_running -= 1;
+        let child = ended.map_err(|_| FlowError::Interrupted { key: key.to_owned() })?;
+        let output = child.output.clone();
+        state.history.insert(key.to_owned(), child);
+        Ok(output)
+    }
+}
+
+fn shape(what: &'static str, key: &str, source: serde_json::Error) -> FlowError {
+    FlowError::Shape { what, key: key.to_owned(), source }
+}
+
+fn decode<T: DeserializeOwned>(key: &str, output: Value) -> Result<T, FlowError> {
+    serde_json::from_value(output).map_err(|source| shape("output", key, source))
+}
+
+fn ended(key: &str, child: &ChildState) -> Option<Result<Value, FlowError>> {
+    match child.state.as_str() {
+        "completed" => Some(Ok(child.output.clone().unwrap_or(Value::Null))),
+        "failed" => Some(Err(FlowError::ChildFailed {
+            key: key.to_owned(),
+            error: child.error.clone().unwrap_or_default(),
+        })),
+        "cancelled" => Some(Err(FlowError::ChildCancelled { key: key.to_owned() })),
+        _ => None,
+    }
+}

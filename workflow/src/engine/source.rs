@@ -1,0 +1,93 @@
+//! Our tables as apalis' task source: apalis runs the worker loop, its layers and its shutdown; the tables keep the truth.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use apalis_core::{
+    backend::{Backend, BackendConfig, finalize::Ephemeral},
+    task::{Task, task_id::RandomId},
+    worker::context::WorkerContext,
+};
+use futures::FutureExt as _;
+use tokio::sync::mpsc;
+use tower::layer::util::Identity;
+
+use crate::engine::{commit::Verdict, dispatcher::Claimed, run::Runner};
+
+/// Claimed jobs as an apalis backend. It ends when the dispatcher does.
+pub(crate) struct JobSource {
+    pub(crate) claimed: mpsc::Receiver<Claimed>,
+}
+
+impl Backend for JobSource {
+    type Task = Task<Claimed>;
+    type Error = Infallible;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>, _worker: &WorkerContext) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_next(
+        &mut self,
+        context: &mut Context<'_>,
+        _worker: &WorkerContext,
+    ) -> Poll<Option<Result<Self::Task, Infallible>>> {
+        self.claimed.poll_recv(context).map(|claimed| claimed.map(|claimed| Ok(Task::new(claimed))))
+    }
+
+    fn poll_close(&mut self, _context: &mut Context<'_>, _worker: &WorkerContext) -> Poll<Result<(), Infallible>> {
+        self.claimed.close();
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl BackendConfig for JobSource {
+    type Args = Claimed;
+    type Id = RandomId;
+    type Kind = Ephemeral;
+    type Config = ();
+    type Layer = Identity;
+
+    fn config(&self) -> &() {
+        &()
+    }
+
+    fn middleware(&mut self, _worker: &mut WorkerContext) -> Identity {
+        Identity::new()
+    }
+}
+
+/// Runs claimed jobs, each on a task of its own, and commits how they ended.
+#[derive(Clone)]
+pub(crate) struct RunService {
+    pub(crate) runner: Runner,
+}
+
+impl tower::Service<Task<Claimed>> for RunService {
+    type Response = ();
+    type Error = tokio::task::JoinError;
+    type Future = Pin<Box<dyn Future<Output = Result<(), tokio::task::JoinError>> + Send>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, task: Task<Claimed>) -> Self::Future {
+        let runner = self.runner.clone();
+        let (Claimed { claim, cancelled, slot }, _) = task.take();
+        tokio::spawn(async move {
+            let key = claim.key.clone();
+            let ending = runner.run(claim, cancelled).await;
+            // The slot is free as soon as the handler is done; its result travels with others.
+            drop(slot);
+            let Some(ending) = ending else { return };
+            if runner.committer.commit(ending).await == Some(Verdict::Fenced) {
+                tracing::debug!(job.key = %key, "the attempt had been taken away");
+            }
+        })
+        .boxed()
+    }
+}

@@ -1,0 +1,135 @@
+//! Steps: the named units of outside work, and the three ways one can end.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Serialize, de::DeserializeOwned};
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::effects::Effects;
+
+/// One named unit of outside work.
+///
+/// `NAME`, `key` and the JSON of input and output are stored and outlive a deploy: they are a contract. A new meaning is a
+/// new name (`render_v2`).
+pub trait Step: Send + Sync + 'static {
+    /// The stored name.
+    const NAME: &'static str;
+    /// Which workers run it.
+    const QUEUE: &'static str;
+    /// How often our side may fail before the step is parked.
+    const MAX_FAILURES: u16 = 8;
+    /// How long one attempt may take. A hung handler is cut here and counted as our failure.
+    const DEADLINE: Duration = Duration::from_secs(120);
+    /// Lower runs first within a queue.
+    const PRIORITY: i16 = 100;
+    /// The first attempt runs inside the flow's own pass instead of the queue, and its result is recorded together with
+    /// those of other flows. For short steps; retries come from the queue.
+    const INLINE: bool = false;
+    /// When failures run out: wait for an operator, or tell the flow.
+    const ON_EXHAUSTED: OnExhausted = OnExhausted::Park;
+    /// Waits between failures.
+    const RETRY: Retry = Retry::DEFAULT;
+
+    /// What the step is asked, stored as JSON.
+    type Input: Serialize + DeserializeOwned + Send + Sync + Clone;
+    /// What it answers, stored as JSON. A miner's fault is an answer.
+    type Output: Serialize + DeserializeOwned + Send + Sync + Clone;
+
+    /// Identifies the step for ever: asking twice with one key is asking once.
+    fn key(input: &Self::Input) -> String;
+
+    /// The competition round the step belongs to, for filters, pauses and retention.
+    fn round(_input: &Self::Input) -> Option<u32> {
+        None
+    }
+
+    /// Steps of one queue and priority take turns by this key, so that one miner's work cannot starve the others'.
+    fn fair_key(_input: &Self::Input) -> Option<String> {
+        None
+    }
+
+    /// What else commits together with the output: rows, state files, events, new work.
+    fn effects(_input: &Self::Input, _output: &Self::Output) -> Effects {
+        Effects::default()
+    }
+}
+
+/// Does the work of a step. Must be safe to run twice; its documentation says why it is.
+#[async_trait]
+pub trait Handler<S: Step>: Send + Sync + 'static {
+    /// Our side's failures. A miner's fault is part of `S::Output` instead.
+    type Error: Into<anyhow::Error> + Send;
+
+    /// Runs one attempt.
+    ///
+    /// # Errors
+    ///
+    /// When our side failed: the attempt counts, the step backs off and is tried again.
+    async fn run(&self, input: S::Input, context: &StepContext) -> Result<Outcome<S::Output>, Self::Error>;
+}
+
+/// How an attempt of a step ended, when our side did not fail.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome<Output> {
+    /// Finished, with a result, even if the result is "this miner's module is broken".
+    Done(Output),
+    /// Not now: due again after this long. Costs no attempt.
+    Snooze(Duration),
+}
+
+/// What a handler may know of the attempt it runs in.
+#[derive(Debug, Clone)]
+pub struct StepContext {
+    /// The job's stored key.
+    pub key: String,
+    /// From 1; rises at every claim.
+    pub attempt: i32,
+    /// How often our side has failed at this step before.
+    pub failures: u16,
+    /// Cancelled when an operator cancels the step, the worker loses its lease, or the process stops.
+    pub cancelled: CancellationToken,
+}
+
+/// What happens when a step's failures run out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnExhausted {
+    /// The step is parked: kept, shown, and retried by an operator. Whoever waits for it goes on waiting.
+    Park,
+    /// The step has failed, and whoever waits for it is told.
+    Fail,
+}
+
+/// Waits between failures: `first` doubled at each further failure up to `cap`, times 0.75 to 1.25 at random.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// Wait after the first failure.
+    pub first: Duration,
+    /// Longest wait.
+    pub cap: Duration,
+}
+
+impl Retry {
+    /// 1 s, 2 s, 4 s, … 5 min.
+    pub const DEFAULT: Retry = Retry { first: Duration::from_secs(1), cap: Duration::from_secs(300) };
+
+    /// The wait after the `failures`-th failure (from 1), for `jitter` in `0.0..1.0`.
+    pub fn wait(&self, failures: u16, jitter: f64) -> Duration {
+        let doublings = i32::from(failures.saturating_sub(1).min(30));
+        let plain = (self.first.as_secs_f64() * 2f64.powi(doublings)).min(self.cap.as_secs_f64());
+        Duration::from_secs_f64(plain * (0.75 + 0.5 * jitter.clamp(0.0, 1.0)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_the_cap() {
+        let retry = Retry { first: Duration::from_secs(1), cap: Duration::from_secs(10) };
+        let waits: Vec<f64> = (1..=6).map(|failures| retry.wait(failures, 0.5).as_secs_f64()).collect();
+        assert_eq!(waits, [1.0, 2.0, 4.0, 8.0, 10.0, 10.0]);
+        assert_eq!(retry.wait(u16::MAX, 1.0), Duration::from_secs_f64(12.5));
+    }
+}

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Shared by the scripts beside this file; sourced, not run.
 #
 # Set-up for a machine that has nothing yet: it looks at what is there, installs what is missing, says what and why, and

@@ -1,0 +1,672 @@
+//! What the vision-language model answers, and how an answer is read out of whatever text it sent.
+//!
+//! The model is asked for JSON of a fixed schema and mostly sends it, sometimes in a Markdown fence, with a trailing comma,
+//! or with a number where an integer was asked for. [`read_answer`] recovers these. What it cannot recover is not an answer:
+//! the call is tried again and never becomes a neutral score.
+//!
+//! Penalties are clamped to `0..=10` (weakness W18): `30` says the same as `10`, and must not weigh more.
+//!
+//! Source: judge, section 4.3 (JSON recovery), 4.5 (response schemas).
+
+use std::fmt;
+use std::ops::Range;
+
+use schema::files::report::{FeatureMatch, ViewVerdict};
+use serde::de::{DeserializeOwned, Error, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Value, json};
+
+/// The worst penalty a model can be given.
+pub const WORST_PENALTY: u8 = 10;
+
+/// How many features a prompt is decomposed into.
+pub const FEATURES: Range<usize> = 4..8;
+
+/// An answer of a fixed shape.
+pub trait Answer: DeserializeOwned {
+    /// Top-level keys that hold integers and may be rounded to one.
+    const INTEGERS: &'static [&'static str] = &[];
+
+    /// The JSON schema sent with the question.
+    fn schema() -> Value;
+
+    /// Whether the values make an answer, beyond their types.
+    fn is_valid(&self) -> bool {
+        true
+    }
+}
+
+/// The text holds no answer of the asked shape.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the model's answer is not the JSON it was asked for: {problem}; it starts with {start:?}")]
+pub struct UnreadableAnswer {
+    /// What was wrong with the text as it came.
+    pub problem: String,
+    /// The first characters of the text.
+    pub start: String,
+}
+
+/// Reads an answer out of the model's text, by these steps, the first success wins:
+///
+/// 1. the text as it is;
+/// 2. for the trimmed text, the content of the first Markdown fence, and everything from the first `{` to the last `}`:
+///    as it is, then with its integers rounded (halves to even), then also without commas before `}` or `]`.
+///
+/// # Errors
+///
+/// [`UnreadableAnswer`] if no step gives a valid answer.
+pub fn read_answer<A: Answer>(text: &str) -> Result<A, UnreadableAnswer> {
+    let problem = match parse::<A>(text) {
+        Ok(answer) => return Ok(answer),
+        Err(problem) => problem,
+    };
+    let mut tried: Vec<&str> = Vec::with_capacity(3);
+    for candidate in [Some(text.trim()), first_fence(text), braces(text)]
+        .into_iter()
+        .flatten()
+    {
+        if tried.contains(&candidate) {
+            continue;
+        }
+        tried.push(candidate);
+        let answer = parse::<A>(candidate)
+            .ok()
+            .or_else(|| parse_rounded::<A>(candidate))
+            .or_else(|| parse_rounded::<A>(&without_trailing_commas(candidate)));
+        if let Some(answer) = answer {
+            return Ok(answer);
+        }
+    }
+    Err(UnreadableAnswer {
+        problem,
+        start: text.chars().take(80).collect(),
+    })
+}
+
+/// The comparison of two models: stages 1, 2A, 2B and 3. Lower is better.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CompareAnswer {
+    /// Penalty of the model shown first, `0..=10`.
+    #[serde(deserialize_with = "penalty")]
+    pub penalty_1: u8,
+    /// Penalty of the model shown second, `0..=10`.
+    #[serde(deserialize_with = "penalty")]
+    pub penalty_2: u8,
+    /// The model's reasons.
+    pub issues: String,
+}
+
+impl Answer for CompareAnswer {
+    const INTEGERS: &'static [&'static str] = &["penalty_1", "penalty_2"];
+
+    fn schema() -> Value {
+        let penalty = json!({"type": "integer", "minimum": 0, "maximum": WORST_PENALTY});
+        object(&[
+            ("penalty_1", penalty.clone()),
+            ("penalty_2", penalty),
+            ("issues", json!({"type": "string"})),
+        ])
+    }
+}
+
+/// What can be checked on the prompt image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecomposeAnswer {
+    /// The main object in a few words.
+    pub main_object: String,
+    /// Four to seven features.
+    pub features: Vec<Feature>,
+}
+
+/// One feature that renders can be checked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Feature {
+    /// What to look for.
+    pub description: String,
+    /// What kind of thing it is.
+    pub category: FeatureCategory,
+}
+
+/// What a feature is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeatureCategory {
+    /// How many there are.
+    Count,
+    /// Its shape.
+    Shape,
+    /// Whether it is there.
+    Presence,
+    /// Its material or colour.
+    MaterialColor,
+}
+
+impl FeatureCategory {
+    /// The word in the schema.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Count => "count",
+            Self::Shape => "shape",
+            Self::Presence => "presence",
+            Self::MaterialColor => "material_color",
+        }
+    }
+}
+
+impl Answer for DecomposeAnswer {
+    fn schema() -> Value {
+        let category =
+            json!({"type": "string", "enum": ["count", "shape", "presence", "material_color"]});
+        let feature = object(&[
+            ("description", json!({"type": "string"})),
+            ("category", category),
+        ]);
+        let features = json!({
+            "type": "array", "items": feature, "minItems": FEATURES.start, "maxItems": FEATURES.end - 1,
+        });
+        object(&[
+            ("main_object", json!({"type": "string"})),
+            ("features", features),
+        ])
+    }
+
+    fn is_valid(&self) -> bool {
+        FEATURES.contains(&self.features.len())
+    }
+}
+
+/// Which of the features one model shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifyAnswer {
+    /// One check a feature, if the model did as it was told.
+    pub checks: Vec<Check>,
+    /// Whether the main object is right.
+    #[serde(deserialize_with = "boolean")]
+    pub main_object_correct: bool,
+}
+
+/// The check of one feature.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// The feature's text, if the model repeated it.
+    pub feature: String,
+    /// Whether it is shown.
+    #[serde(rename = "match")]
+    pub matches: FeatureMatch,
+    /// A few words.
+    pub note: String,
+}
+
+impl Answer for VerifyAnswer {
+    fn schema() -> Value {
+        let check = object(&[
+            ("feature", json!({"type": "string"})),
+            (
+                "match",
+                json!({"type": "string", "enum": ["yes", "partial", "no"]}),
+            ),
+            ("note", json!({"type": "string"})),
+        ]);
+        object(&[
+            ("checks", json!({"type": "array", "items": check})),
+            ("main_object_correct", json!({"type": "boolean"})),
+        ])
+    }
+}
+
+impl VerifyAnswer {
+    /// One match a feature, in the order of `features`: the first check whose text is the feature's. Invented checks
+    /// count for nothing and repeated ones once; a feature without a check has none.
+    ///
+    /// Texts are compared without case, surrounding blanks, and the number and category tag that the question puts
+    /// around them.
+    pub fn matches_of(&self, features: &[Feature]) -> Vec<Option<FeatureMatch>> {
+        features
+            .iter()
+            .map(|feature| {
+                let wanted = plain_feature(&feature.description);
+                self.checks
+                    .iter()
+                    .find(|check| plain_feature(&check.feature) == wanted)
+                    .map(|check| check.matches)
+            })
+            .collect()
+    }
+}
+
+/// Whether a side view fits its front view.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SideAnswer {
+    /// The verdict.
+    pub verdict: ViewVerdict,
+    /// Why.
+    pub reason: String,
+}
+
+impl Answer for SideAnswer {
+    fn schema() -> Value {
+        object(&[
+            (
+                "verdict",
+                json!({"type": "string", "enum": ["ok", "garbage"]}),
+            ),
+            ("reason", json!({"type": "string"})),
+        ])
+    }
+}
+
+/// A summary for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExplainAnswer {
+    /// One or two sentences.
+    pub issues: String,
+}
+
+impl Answer for ExplainAnswer {
+    fn schema() -> Value {
+        object(&[("issues", json!({"type": "string"}))])
+    }
+}
+
+/// A JSON schema of an object that requires all its keys.
+fn object(properties: &[(&str, Value)]) -> Value {
+    let required: Vec<&str> = properties.iter().map(|(name, _)| *name).collect();
+    let properties: serde_json::Map<String, Value> = properties
+        .iter()
+        .map(|(name, schema)| ((*name).to_owned(), schema.clone()))
+        .collect();
+    json!({"type": "object", "properties": properties, "required": required})
+}
+
+fn parse<A: Answer>(text: &str) -> Result<A, String> {
+    let answer: A = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    if answer.is_valid() {
+        Ok(answer)
+    } else {
+        Err("a list in it has the wrong length".to_owned())
+    }
+}
+
+/// As [`parse`], with the top-level integers rounded first.
+fn parse_rounded<A: Answer>(text: &str) -> Option<A> {
+    let mut value: Value = serde_json::from_str(text).ok()?;
+    let object = value.as_object_mut()?;
+    for name in A::INTEGERS {
+        if let Some(number) = object.get(*name).and_then(as_number) {
+            object.insert((*name).to_owned(), json!(number.round_ties_even()));
+        }
+    }
+    serde_json::from_value(value).ok().filter(A::is_valid)
+}
+
+/// A finite number, also from a text or a truth value.
+fn as_number(value: &Value) -> Option<f64> {
+    let number = match value {
+        Value::Number(number) => number.as_f64()?,
+        Value::String(text) => text.trim().parse().ok()?,
+        Value::Bool(truth) => f64::from(u8::from(*truth)),
+        _ => return None,
+    };
+    number.is_finite().then_some(number)
+}
+
+/// The content of the first Markdown code fence, without a `json` tag.
+fn first_fence(text: &str) -> Option<&str> {
+    let (_, after) = text.split_once("```")?;
+    let (content, _) = after.split_once("```")?;
+    Some(content.strip_prefix("json").unwrap_or(content).trim())
+}
+
+/// Everything from the first `{` to the last `}`.
+fn braces(text: &str) -> Option<&str> {
+    text.get(text.find('{')?..=text.rfind('}')?)
+}
+
+/// The text without commas whose next non-blank character is `}` or `]`.
+fn without_trailing_commas(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    // Blanks after a comma wait until the character after them says whether the comma stays.
+    let mut waiting = String::new();
+    for c in text.chars() {
+        if !waiting.is_empty() && c.is_whitespace() {
+            waiting.push(c);
+            continue;
+        }
+        if !matches!(c, '}' | ']') {
+            kept.push_str(&waiting);
+        }
+        waiting.clear();
+        if c == ',' {
+            waiting.push(c);
+        } else {
+            kept.push(c);
+        }
+    }
+    kept.push_str(&waiting);
+    kept
+}
+
+/// A feature's text as it is compared: `2. [count] Four Legs` is `four legs`.
+fn plain_feature(text: &str) -> String {
+    let mut text = text.trim();
+    let after_number = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    if after_number.len() < text.len()
+        && let Some(rest) = after_number.strip_prefix(['.', ')', ':'])
+    {
+        text = rest.trim_start();
+    }
+    if let Some((tag, rest)) = text.strip_prefix('[').and_then(|rest| rest.split_once(']'))
+        && ["count", "shape", "presence", "material_color"]
+            .contains(&tag.trim().to_lowercase().as_str())
+    {
+        text = rest.trim_start();
+    }
+    text.to_lowercase()
+}
+
+/// Reads a penalty from an integer, an integral float, a text of either or a truth value, and clamps it.
+fn penalty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
+    struct Penalty;
+
+    impl Visitor<'_> for Penalty {
+        type Value = u8;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("an integer from 0 to 10")
+        }
+
+        fn visit_i64<E: Error>(self, number: i64) -> Result<u8, E> {
+            Ok(number.clamp(0, i64::from(WORST_PENALTY)) as u8)
+        }
+
+        fn visit_u64<E: Error>(self, number: u64) -> Result<u8, E> {
+            Ok(number.min(u64::from(WORST_PENALTY)) as u8)
+        }
+
+        fn visit_f64<E: Error>(self, number: f64) -> Result<u8, E> {
+            if number.is_finite() && number.fract() == 0.0 {
+                return Ok(number.clamp(0.0, f64::from(WORST_PENALTY)) as u8);
+            }
+            Err(E::invalid_value(Unexpected::Float(number), &self))
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<u8, E> {
+            match text.trim().parse::<f64>() {
+                Ok(number) => self.visit_f64(number),
+                Err(_) => Err(E::invalid_value(Unexpected::Str(text), &self)),
+            }
+        }
+
+        fn visit_bool<E: Error>(self, truth: bool) -> Result<u8, E> {
+            Ok(u8::from(truth))
+        }
+    }
+
+    deserializer.deserialize_any(Penalty)
+}
+
+/// Reads a truth value, also from 0, 1 and the usual words.
+fn boolean<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    struct Truth;
+
+    impl Visitor<'_> for Truth {
+        type Value = bool;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("true or false")
+        }
+
+        fn visit_bool<E: Error>(self, truth: bool) -> Result<bool, E> {
+            Ok(truth)
+        }
+
+        fn visit_i64<E: Error>(self, number: i64) -> Result<bool, E> {
+            self.visit_f64(number as f64)
+        }
+
+        fn visit_u64<E: Error>(self, number: u64) -> Result<bool, E> {
+            self.visit_f64(number as f64)
+        }
+
+        fn visit_f64<E: Error>(self, number: f64) -> Result<bool, E> {
+            match number {
+                0.0 => Ok(false),
+                1.0 => Ok(true),
+                _ => Err(E::invalid_value(Unexpected::Float(number), &self)),
+            }
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<bool, E> {
+            match text.trim().to_lowercase().as_str() {
+                "true" | "t" | "yes" | "y" | "on" | "1" => Ok(true),
+                "false" | "f" | "no" | "n" | "off" | "0" => Ok(false),
+                _ => Err(E::invalid_value(Unexpected::Str(text), &self)),
+            }
+        }
+    }
+
+    deserializer.deserialize_any(Truth)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn penalties(text: &str) -> Option<(u8, u8)> {
+        read_answer::<CompareAnswer>(text)
+            .ok()
+            .map(|answer| (answer.penalty_1, answer.penalty_2))
+    }
+
+    fn feature(description: &str) -> Feature {
+        Feature {
+            description: description.into(),
+            category: FeatureCategory::Presence,
+        }
+    }
+
+    fn check(feature: &str, matches: FeatureMatch) -> Check {
+        Check {
+            feature: feature.into(),
+            matches,
+            note: String::new(),
+        }
+    }
+
+    #[test]
+    fn plain_json_is_an_answer_and_unknown_keys_are_ignored() {
+        assert_eq!(
+            penalties(r#"{"penalty_1": 3, "penalty_2": 7, "issues": "x", "more": [1]}"#),
+            Some((3, 7))
+        );
+    }
+
+    #[test]
+    fn integers_come_as_texts_whole_floats_and_truth_values() {
+        assert_eq!(
+            penalties(r#"{"penalty_1": "4", "penalty_2": 7.0, "issues": ""}"#),
+            Some((4, 7))
+        );
+        assert_eq!(
+            penalties(r#"{"penalty_1": true, "penalty_2": false, "issues": ""}"#),
+            Some((1, 0))
+        );
+    }
+
+    #[test]
+    fn broken_penalties_are_rounded_with_halves_to_even() {
+        assert_eq!(
+            penalties(r#"{"penalty_1": 2.5, "penalty_2": 3.5, "issues": ""}"#),
+            Some((2, 4))
+        );
+        assert_eq!(
+            penalties(r#"{"penalty_1": "6.7", "penalty_2": 1e-3, "issues": ""}"#),
+            Some((7, 0))
+        );
+    }
+
+    #[test]
+    fn penalties_outside_the_scale_are_clamped() {
+        assert_eq!(
+            penalties(r#"{"penalty_1": -3, "penalty_2": 30, "issues": ""}"#),
+            Some((0, 10))
+        );
+        assert_eq!(
+            penalties(r#"{"penalty_1": 1e300, "penalty_2": 99999999999999999999, "issues": ""}"#),
+            Some((10, 10))
+        );
+        assert_eq!(
+            penalties(r#"{"penalty_1": "-0.5", "penalty_2": "10.5", "issues": ""}"#),
+            Some((0, 10))
+        );
+    }
+
+    #[test]
+    fn answers_are_found_in_fences_between_words_and_with_trailing_commas() {
+        let json = r#"{"penalty_1": 1, "penalty_2": 2, "issues": ""}"#;
+        for text in [
+            format!("\n  {json}\n"),
+            format!("```json\n{json}\n```"),
+            format!("Here it is:\n```\n{json}\n``` Good luck {{}}"),
+            format!("I think: {json} - done."),
+            r#"{"penalty_1": 1, "penalty_2": 2, "issues": "",}"#.to_owned(),
+            "```json\n{\"penalty_1\": 1.2, \"penalty_2\": 2, \"issues\": \"\" ,\n }\n```"
+                .to_owned(),
+        ] {
+            assert_eq!(penalties(&text), Some((1, 2)), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_answer_is_refused() {
+        for text in [
+            "",
+            "no idea",
+            "{}",
+            "null",
+            "[1, 2]",
+            r#"{"penalty_1": 1, "penalty_2": 2}"#,
+            r#"{"penalty_1": 1, "penalty_2": null, "issues": ""}"#,
+            r#"{"penalty_1": 1, "penalty_2": "much", "issues": ""}"#,
+            r#"{"penalty_1": 1, "penalty_2": "inf", "issues": ""}"#,
+            r#"{"penalty_1": 1, "penalty_2": 2, "issues": 3}"#,
+            "}{",
+            "``````",
+        ] {
+            assert_eq!(penalties(text), None, "{text} was accepted");
+        }
+        let error = read_answer::<CompareAnswer>("I cannot see the pictures").unwrap_err();
+        assert!(error.to_string().contains("I cannot see"), "{error}");
+    }
+
+    #[test]
+    fn deep_nesting_is_refused_and_does_not_overflow() {
+        assert_eq!(penalties(&"{\"a\":".repeat(100_000)), None);
+        assert_eq!(penalties(&"[".repeat(100_000)), None);
+    }
+
+    #[test]
+    fn a_decomposition_has_four_to_seven_features() {
+        let text = |count: usize| {
+            let features =
+                vec![r#"{"description": "a leg", "category": "count"}"#; count].join(",");
+            format!(r#"{{"main_object": "chair", "features": [{features}]}}"#)
+        };
+        let accepted: Vec<usize> = (0..10)
+            .filter(|count| read_answer::<DecomposeAnswer>(&text(*count)).is_ok())
+            .collect();
+        assert_eq!(accepted, [4, 5, 6, 7]);
+        let schema = DecomposeAnswer::schema();
+        assert_eq!(schema["properties"]["features"]["minItems"], 4);
+        assert_eq!(schema["properties"]["features"]["maxItems"], 7);
+    }
+
+    #[test]
+    fn a_checklist_counts_each_asked_feature_once_and_nothing_else() {
+        let answer = VerifyAnswer {
+            checks: vec![
+                check("2. [presence] A handle", FeatureMatch::Partial),
+                check("four legs", FeatureMatch::Yes),
+                check("four legs", FeatureMatch::No),
+                check("a crown of gold", FeatureMatch::Yes),
+            ],
+            main_object_correct: true,
+        };
+        assert_eq!(
+            answer.matches_of(&[feature("Four legs"), feature("a handle"), feature("a lid")]),
+            [Some(FeatureMatch::Yes), Some(FeatureMatch::Partial), None]
+        );
+    }
+
+    #[test]
+    fn verification_and_side_answers_are_read_by_their_words() {
+        let text = r#"{"checks": [{"feature": "a", "match": "partial", "note": "n"}], "main_object_correct": "yes"}"#;
+        let answer: VerifyAnswer = read_answer(text).unwrap();
+        assert!(answer.main_object_correct);
+        assert_eq!(answer.checks[0].matches, FeatureMatch::Partial);
+        let side: SideAnswer = read_answer(r#"{"verdict": "garbage", "reason": "flat"}"#).unwrap();
+        assert_eq!(side.verdict, ViewVerdict::Garbage);
+        assert!(read_answer::<SideAnswer>(r#"{"verdict": "Garbage", "reason": ""}"#).is_err());
+        assert_eq!(
+            read_answer::<ExplainAnswer>(r#"{"issues": "none"}"#)
+                .unwrap()
+                .issues,
+            "none"
+        );
+    }
+
+    #[test]
+    fn every_schema_requires_all_its_keys() {
+        for schema in [
+            CompareAnswer::schema(),
+            DecomposeAnswer::schema(),
+            VerifyAnswer::schema(),
+            SideAnswer::schema(),
+            ExplainAnswer::schema(),
+        ] {
+            let keys: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
+            let required = schema["required"].as_array().unwrap();
+            assert_eq!(
+                required
+                    .iter()
+                    .map(|key| key.as_str().unwrap())
+                    .collect::<Vec<_>>(),
+                keys
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_reading_panic(text in ".{0,200}") {
+            let _ = read_answer::<CompareAnswer>(&text);
+            let _ = read_answer::<DecomposeAnswer>(&text);
+            let _ = read_answer::<VerifyAnswer>(&text);
+            let _ = read_answer::<SideAnswer>(&text);
+            let _ = plain_feature(&text);
+        }
+
+        #[test]
+        fn pieces_of_json_never_make_reading_panic(
+            pieces in proptest::collection::vec(
+                prop_oneof!["[{}\\[\\],:\" ]{1,4}", Just("\"penalty_1\"".to_owned()), Just("```json".to_owned()),
+                            Just("1e999".to_owned()), Just("\\ud800".to_owned()), Just("-".to_owned())],
+                0..40,
+            )
+        ) {
+            let _ = read_answer::<CompareAnswer>(&pieces.concat());
+        }
+
+        #[test]
+        fn every_readable_penalty_is_on_the_scale(first in proptest::num::f64::ANY, second: i64) {
+            let text = json!({"penalty_1": first, "penalty_2": second.to_string(), "issues": ""}).to_string();
+            if let Some((first, second)) = penalties(&text) {
+                prop_assert!(first <= 10 && second <= 10);
+            }
+        }
+    }
+}

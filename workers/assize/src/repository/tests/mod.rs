@@ -4,6 +4,8 @@
 mod committing;
 mod conflicts;
 mod crashes;
+mod http_server;
 mod opening;
+mod over_http;
 mod publishing;
 mod scale;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::macros::{either_form, map_file, older_form, sniff_objects};
+use super::macros::{either_form, map_file, older_form, rows_with_hotkeys, sniff_objects};
 use crate::tolerant;
 use crate::{FileError, Hotkey, IndexMap};
 
@@ -132,3 +132,5 @@ either_form!(
     EmptyCollection,
     is_mesh
 );
+rows_with_hotkeys!(GenerationAudits);
+rows_with_hotkeys!(MeshGenerationAudits);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::macros::{either_form, map_file, older_form, sniff_objects};
+use super::macros::{either_form, map_file, older_form, rows_with_hotkeys, sniff_objects};
 use super::verbatim::Verbatim;
 use crate::tolerant;
 use crate::{FileError, Hotkey, IndexMap};
@@ -142,3 +142,4 @@ either_form!(
     EmptyCollection,
     is_single_repeat
 );
+rows_with_hotkeys!(GenerationReports);

@@ -40,9 +40,34 @@ impl Leaders {
             .rev()
             .find(|entry| block >= entry.effective_block)
     }
+
+    /// What is wrong with the list, one sentence each; empty when nothing is. Reading does not check it, because
+    /// validators read it whatever it says.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        for (index, entry) in self.0.iter().enumerate() {
+            if !(0.0..=1.0).contains(&entry.weight) {
+                problems.push(format!(
+                    "entry {index} has weight {}; it must be from 0 to 1",
+                    entry.weight
+                ));
+            }
+        }
+        for (index, (before, after)) in self.0.iter().zip(self.0.iter().skip(1)).enumerate() {
+            if before.effective_block >= after.effective_block {
+                problems.push(format!(
+                    "entry {} becomes effective at block {}, not after the entry before it, {}",
+                    index + 1,
+                    after.effective_block,
+                    before.effective_block
+                ));
+            }
+        }
+        problems
+    }
 }
 
-json_file!(Leaders, Required);
+json_file!(array Leaders, Required);
 
 impl TolerantFile for Leaders {
     fn parse_tolerant(path: &str, bytes: &[u8]) -> Result<Tolerant<Self>, FileError> {
@@ -84,5 +109,26 @@ mod tests {
                 "block {block}"
             );
         }
+    }
+
+    #[test]
+    fn an_entry_that_is_not_effective_after_the_one_before_it_is_named() {
+        let mut leaders = Leaders(vec![entry("base", 100), entry("first", 100)]);
+        leaders.0[0].weight = 1.5;
+        let problems = leaders.problems();
+        assert!(
+            problems[0].starts_with("entry 0 has weight 1.5"),
+            "{problems:?}"
+        );
+        assert!(
+            problems[1].starts_with("entry 1 becomes effective at block 100"),
+            "{problems:?}"
+        );
+    }
+
+    #[test]
+    fn the_wrapper_of_an_old_document_is_refused() {
+        let wrapped = br#"{"transitions": []}"#;
+        assert!(<Leaders as crate::StateFile>::parse("leader.json", wrapped).is_err());
     }
 }

@@ -8,14 +8,21 @@ use crate::error::{FileError, Problem};
 use crate::format::json;
 use crate::state_file::RowProblem;
 
-/// Implements [`crate::StateFile`] for a type that is one JSON object or array in the ordinary layout.
+/// Implements [`crate::StateFile`] for a type that is one JSON object, or with `array` one JSON array, in the ordinary
+/// layout.
 macro_rules! json_file {
     ($name:ty, $absence:ident) => {
+        crate::files::macros::json_file!($name, $absence, crate::format::json::parse_object);
+    };
+    (array $name:ty, $absence:ident) => {
+        crate::files::macros::json_file!($name, $absence, crate::format::json::parse);
+    };
+    ($name:ty, $absence:ident, $parse:path) => {
         impl crate::StateFile for $name {
             const ABSENCE: crate::Absence = crate::Absence::$absence;
 
             fn parse(path: &str, bytes: &[u8]) -> Result<Self, crate::FileError> {
-                crate::format::json::parse(path, bytes)
+                $parse(path, bytes)
             }
 
             fn to_bytes(&self) -> Vec<u8> {
@@ -113,6 +120,25 @@ macro_rules! map_file {
     };
 }
 pub(crate) use map_file;
+
+/// For maps whose rows repeat their key: finds rows that name someone else.
+macro_rules! rows_with_hotkeys {
+    ($name:ident) => {
+        impl $name {
+            /// Rows whose inner hotkey is not their key: key, inner hotkey. The key counts; a difference is a slip of
+            /// someone's hand.
+            pub fn mismatched_hotkeys(
+                &self,
+            ) -> impl Iterator<Item = (&crate::Hotkey, &crate::Hotkey)> {
+                self.0
+                    .iter()
+                    .filter(|(key, row)| **key != row.hotkey)
+                    .map(|(key, row)| (key, &row.hotkey))
+            }
+        }
+    };
+}
+pub(crate) use rows_with_hotkeys;
 
 /// The rows of a map file that can be read, and the others.
 pub(crate) fn readable_entries<T: DeserializeOwned>(

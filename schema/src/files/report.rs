@@ -6,6 +6,7 @@ mod mesh;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 pub use detail::{
     AngleName, AnglePenalties, BothSides, CheckedFeature, Checklist, Choice, DecisionSource,
@@ -144,7 +145,7 @@ impl StateFile for MatchReport {
                 "of the mesh competition (`left_glb`)",
             ));
         }
-        json::parse(path, bytes)
+        json::parse_object(path, bytes)
     }
 
     fn to_bytes(&self) -> Vec<u8> {
@@ -154,20 +155,15 @@ impl StateFile for MatchReport {
 
 /// Whether the duels are of the mesh competition.
 fn is_mesh(bytes: &[u8]) -> bool {
-    #[derive(Deserialize)]
-    struct Duels<'a> {
-        #[serde(borrow)]
-        duels: Vec<IndexKeys<'a>>,
-    }
-    type IndexKeys<'a> = crate::IndexMap<std::borrow::Cow<'a, str>, serde::de::IgnoredAny>;
-    let Ok(report) = serde_json::from_slice::<Duels<'_>>(bytes) else {
+    let Ok(report) = serde_json::from_slice::<Value>(bytes) else {
         return false;
     };
-    report
-        .duels
-        .iter()
-        .any(|duel| duel.contains_key("left_glb"))
-        && !report.duels.iter().any(|duel| duel.contains_key("left_js"))
+    let duels = report
+        .get("duels")
+        .and_then(Value::as_array)
+        .map_or(&[][..], Vec::as_slice);
+    let any_has = |key: &str| duels.iter().any(|duel| duel.get(key).is_some());
+    any_has("left_glb") && !any_has("left_js")
 }
 
 #[cfg(test)]

@@ -110,7 +110,7 @@ pub struct OlderAuditRequest {
     pub critical_prompts: Option<Vec<Stem>>,
 }
 
-json_file!(OlderAuditRequests, Required);
+json_file!(array OlderAuditRequests, Required);
 
 /// `require_audit.json` in either form.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -18,7 +18,7 @@ impl StateFile for Seed {
     const ABSENCE: Absence = Absence::NotYet;
 
     fn parse(path: &str, bytes: &[u8]) -> Result<Self, FileError> {
-        json::parse(path, bytes)
+        json::parse_object(path, bytes)
     }
 
     fn to_bytes(&self) -> Vec<u8> {

@@ -1,14 +1,78 @@
 //! JSON in the layout of the published files, and errors that say where reading stopped.
 
+use std::io::{self, Write};
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 
 use crate::error::{FileError, Problem};
+use crate::format::float;
 
-/// Two spaces a level, one item a line, `{}` and `[]` inline, non-ASCII literal, no newline at the end.
+/// Two spaces a level, one item a line, `{}` and `[]` inline, non-ASCII literal, no newline at the end, NaN and
+/// infinities as `null`.
 pub fn pretty<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
-    serde_json::to_vec_pretty(value).expect("state files have string keys and write into memory")
+    let mut bytes = Vec::new();
+    let mut serializer =
+        Serializer::with_formatter(&mut bytes, PublishedFormatter(PrettyFormatter::new()));
+    value
+        .serialize(&mut serializer)
+        .expect("state files have string keys and write into memory");
+    bytes
+}
+
+/// `serde_json`'s layout with our own floats.
+struct PublishedFormatter(PrettyFormatter<'static>);
+
+impl Formatter for PublishedFormatter {
+    fn write_f64<W: ?Sized + Write>(&mut self, writer: &mut W, number: f64) -> io::Result<()> {
+        writer.write_all(float::published_json(number).as_bytes())
+    }
+
+    fn begin_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_array(writer)
+    }
+
+    fn end_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_array(writer)
+    }
+
+    fn begin_array_value<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        self.0.begin_array_value(writer, first)
+    }
+
+    fn end_array_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_array_value(writer)
+    }
+
+    fn begin_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_object(writer)
+    }
+
+    fn end_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_object(writer)
+    }
+
+    fn begin_object_key<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        self.0.begin_object_key(writer, first)
+    }
+
+    fn begin_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_object_value(writer)
+    }
+
+    fn end_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_object_value(writer)
+    }
 }
 
 /// As [`pretty`], with every character outside the printable ASCII ones as `\uXXXX`, as `submissions.json` has it.
@@ -40,6 +104,24 @@ pub fn parse<T: DeserializeOwned>(path: &str, bytes: &[u8]) -> Result<T, FileErr
         return T::deserialize(value).map_err(|error| file_error(path, bytes, &error));
     }
     Err(file_error(path, bytes, &error))
+}
+
+/// Reads a JSON file that must be one object. Without this check a bare array with the right values in the right order
+/// would pass for it.
+pub fn parse_object<T: DeserializeOwned>(path: &str, bytes: &[u8]) -> Result<T, FileError> {
+    let first = bytes.iter().position(|byte| !byte.is_ascii_whitespace());
+    if first.and_then(|at| bytes.get(at)) == Some(&b'[') {
+        let before = bytes.get(..first.unwrap_or(0)).unwrap_or_default();
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        let problem = Problem::Json("expected an object, found an array".to_owned());
+        return Err(FileError {
+            path: path.to_owned(),
+            line,
+            column: 0,
+            problem,
+        });
+    }
+    parse(path, bytes)
 }
 
 /// The message of `error` without its position, which [`FileError`] holds apart.
@@ -89,6 +171,14 @@ mod tests {
             (9_999_999_999_999_998.0, "9999999999999998.0"),
             (1e16, "1e16"),
             (1.2345678901234568e17, "1.2345678901234568e17"),
+            (-0.0, "-0.0"),
+            (10.0, "10.0"),
+            (120000.0, "120000.0"),
+            (0.07982254028320312, "0.07982254028320312"),
+            (123456789.125, "123456789.125"),
+            (0.000009999, "9.999e-6"),
+            (1e22, "1e22"),
+            (5e-324, "5e-324"),
             (f64::NAN, "null"),
             (f64::INFINITY, "null"),
         ] {

@@ -11,6 +11,8 @@
 //! - [`views`], [`storage`]: the pictures of a module and where they are stored.
 //! - [`messages`]: the commit messages people and the image build look for.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 pub mod document;
 pub mod error;
 pub mod files;

@@ -140,11 +140,14 @@ macro_rules! rows_with_hotkeys {
 }
 pub(crate) use rows_with_hotkeys;
 
+/// Rows with the names by which a problem would call them.
+type NamedRows<T> = Vec<(String, T)>;
+
 /// The rows of a map file that can be read, and the others.
 pub(crate) fn readable_entries<T: DeserializeOwned>(
     path: &str,
     bytes: &[u8],
-) -> Result<(Vec<(String, T)>, Vec<RowProblem>), FileError> {
+) -> Result<(NamedRows<T>, Vec<RowProblem>), FileError> {
     let entries: IndexMap<String, Value> = json::parse(path, bytes)?;
     Ok(sorted_out(entries.into_iter()))
 }
@@ -165,7 +168,7 @@ pub(crate) fn readable_items<T: DeserializeOwned>(
 
 fn sorted_out<T: DeserializeOwned>(
     rows: impl Iterator<Item = (String, Value)>,
-) -> (Vec<(String, T)>, Vec<RowProblem>) {
+) -> (NamedRows<T>, Vec<RowProblem>) {
     let mut readable = Vec::new();
     let mut problems = Vec::new();
     for (row, found) in rows {

@@ -166,7 +166,14 @@ impl StateFile for Matrix {
     fn to_bytes(&self) -> Vec<u8> {
         let mut text = HEADER.to_owned();
         for (left, right, margin) in self.rows() {
-            text.push_str(&format!("\n{left},{right},{}", float::python_repr(margin)));
+            text.extend([
+                "\n",
+                left,
+                ",",
+                right.as_str(),
+                ",",
+                &float::python_repr(margin),
+            ]);
         }
         text.into_bytes()
     }
@@ -210,7 +217,7 @@ fn read_rows(path: &str, bytes: &[u8]) -> Result<Vec<Row>, FileError> {
         std::str::from_utf8(bytes).map_err(|_| FileError::whole_file(path, Problem::NotUtf8))?;
     let blank_lines_before = text.len() - text.trim_start().len();
     let first_line = 1 + text[..blank_lines_before].matches('\n').count();
-    let lines = text.trim().split('\n').enumerate().skip(1);
+    let lines = text.trim().lines().enumerate().skip(1);
     let rows = lines.filter_map(|(index, line)| {
         let mut fields = line.split(',');
         let (left, right, margin) = (fields.next()?, fields.next()?, fields.next()?);

@@ -41,6 +41,10 @@ impl Prompts {
     /// # Errors
     ///
     /// [`FileError`] when the bytes are no UTF-8.
+    #[expect(
+        clippy::str_split_at_newline,
+        reason = "`lines` would take the `\\r` away that those readers see"
+    )]
     pub fn parse_split_on_newline_only(path: &str, bytes: &[u8]) -> Result<Self, FileError> {
         let lines = text(path, bytes)?
             .trim()

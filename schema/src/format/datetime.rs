@@ -152,6 +152,7 @@ pub(crate) mod optional_datetime {
         Null(()),
     }
 
+    #[expect(clippy::ref_option, reason = "serde's `with` passes a reference")]
     pub(crate) fn serialize<S: Serializer>(
         moment: &Option<DateTime<Utc>>,
         serializer: S,
@@ -186,6 +187,10 @@ pub(crate) mod clock {
     use serde::de::{Error, Unexpected};
     use serde::{Deserialize, Deserializer, Serializer};
 
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde's `with` passes a reference"
+    )]
     pub(crate) fn serialize<S: Serializer>(
         clock: &NaiveTime,
         serializer: S,
@@ -212,6 +217,10 @@ pub(crate) mod date {
     use serde::de::{Error, Unexpected};
     use serde::{Deserialize, Deserializer, Serializer};
 
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde's `with` passes a reference"
+    )]
     pub(crate) fn serialize<S: Serializer>(
         date: &NaiveDate,
         serializer: S,

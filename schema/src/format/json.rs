@@ -1,5 +1,6 @@
 //! JSON in the layout of the published files, and errors that say where reading stopped.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -85,7 +86,7 @@ pub fn pretty_ascii<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
             escaped.push(character);
         } else {
             for unit in character.encode_utf16(&mut [0; 2]) {
-                escaped.push_str(&format!("\\u{unit:04x}"));
+                let _ = write!(escaped, "\\u{unit:04x}");
             }
         }
     }
@@ -93,6 +94,10 @@ pub fn pretty_ascii<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
 }
 
 /// Reads a JSON file. When an object holds a key twice, its last value counts, as for the readers in the field.
+///
+/// # Errors
+///
+/// [`FileError`] with the place where reading stopped, and what was expected there.
 pub fn parse<T: DeserializeOwned>(path: &str, bytes: &[u8]) -> Result<T, FileError> {
     let error = match serde_json::from_slice(bytes) {
         Ok(value) => return Ok(value),
@@ -108,11 +113,15 @@ pub fn parse<T: DeserializeOwned>(path: &str, bytes: &[u8]) -> Result<T, FileErr
 
 /// Reads a JSON file that must be one object. Without this check a bare array with the right values in the right order
 /// would pass for it.
+///
+/// # Errors
+///
+/// As [`parse`].
 pub fn parse_object<T: DeserializeOwned>(path: &str, bytes: &[u8]) -> Result<T, FileError> {
     let first = bytes.iter().position(|byte| !byte.is_ascii_whitespace());
     if first.and_then(|at| bytes.get(at)) == Some(&b'[') {
         let before = bytes.get(..first.unwrap_or(0)).unwrap_or_default();
-        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        let line = before.split(|byte| *byte == b'\n').count();
         let problem = Problem::Json("expected an object, found an array".to_owned());
         return Err(FileError {
             path: path.to_owned(),

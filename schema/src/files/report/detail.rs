@@ -68,7 +68,8 @@ impl<'de> Deserialize<'de> for DuelDetail {
         if let Some(typed) = typed {
             // Equal texts, not equal values: the order of keys and `1` against `1.0` matter here.
             let rewritten = serde_json::to_string(&typed).map_err(D::Error::custom)?;
-            if rewritten == value.to_string() {
+            let found = value.to_string();
+            if rewritten == found {
                 return Ok(typed);
             }
         }
@@ -380,7 +381,7 @@ mod tests {
             r#"{"reason":"no preview from left","more":1}"#,
             r#"{"issues":"x","decided_by":"S1"}"#,
             r#"{"s1":{"choice":"draw","n_total":4,"n_consistent":3,"angles":[{"label":"front_left","pen_a":3,"pen_b":3.5}]},"decided_by":"S1","issues":""}"#,
-            r#"{}"#,
+            "{}",
             r#"[1,"two"]"#,
         ] {
             assert!(matches!(round_trip(text), DuelDetail::Other(_)), "{text}");

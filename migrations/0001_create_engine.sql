@@ -104,7 +104,7 @@ CREATE TABLE event (
 );
 
 CREATE TABLE chain_head (
-    only       boolean PRIMARY KEY DEFAULT true CHECK (only),
+    singleton  boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     block      bigint      NOT NULL,
     hash       text        NOT NULL,
     seen_at    timestamptz NOT NULL DEFAULT now()

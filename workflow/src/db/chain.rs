@@ -7,7 +7,7 @@ pub async fn record_head(conn: &mut PgConnection, block: u64, hash: &str) -> sql
     let block = i64::try_from(block).unwrap_or(i64::MAX);
     let changed = sqlx::query(
         "INSERT INTO chain_head (block, hash) VALUES ($1, $2)
-         ON CONFLICT (only) DO UPDATE SET block = excluded.block, hash = excluded.hash, seen_at = now()
+         ON CONFLICT (singleton) DO UPDATE SET block = excluded.block, hash = excluded.hash, seen_at = now()
          WHERE chain_head.block < excluded.block",
     )
     .bind(block)

@@ -321,7 +321,10 @@ pub(crate) async fn wake_parents_of(conn: &mut PgConnection, ended: &[i64]) -> s
              FROM told WHERE p.id = told.id AND p.state IN ('running', 'waiting')
              RETURNING p.queue, p.state
          )
-         SELECT DISTINCT queue FROM woken WHERE state = 'available'",
+         SELECT queue FROM woken WHERE state = 'available'
+         UNION
+         -- Another transaction has just made it available, and claims skipped it because this one holds its row.
+         SELECT p.queue FROM job p JOIN told USING (id) WHERE p.state = 'available'",
     )
     .bind(ended)
     .fetch_all(conn)

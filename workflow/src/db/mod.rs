@@ -15,6 +15,8 @@ pub mod worker;
 
 use sqlx::{PgConnection, PgPool};
 
+use crate::engine::NewJob;
+
 /// Every migration, in order, embedded in the binary.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
 
@@ -32,6 +34,39 @@ pub const MIRROR_CHANNEL: &str = "assize_mirror";
 /// If a migration fails or the database was migrated by a newer build.
 pub async fn migrate(pool: &PgPool) -> Result<(), sqlx::migrate::MigrateError> {
     MIGRATOR.run(pool).await
+}
+
+/// Starts flows or steps inside the caller's transaction: they exist exactly if it commits. A key that exists is left as it
+/// is. Answers how many are new.
+///
+/// # Errors
+///
+/// Whatever the database says.
+pub async fn start(conn: &mut PgConnection, jobs: &[NewJob]) -> sqlx::Result<usize> {
+    let jobs: Vec<(Option<i64>, &NewJob)> = jobs.iter().map(|job| (None, job)).collect();
+    let inserted = job::insert(&mut *conn, &jobs).await?;
+    notify_jobs(conn, inserted.queues).await?;
+    Ok(inserted.count)
+}
+
+/// Fires an event inside the caller's transaction. The first payload of a name stays for ever.
+///
+/// # Errors
+///
+/// Whatever the database says.
+pub async fn fire(conn: &mut PgConnection, name: &str, payload: &serde_json::Value) -> sqlx::Result<()> {
+    let queues = event::fire(&mut *conn, name, payload).await?;
+    notify_jobs(conn, queues).await
+}
+
+/// Wakes flows by key, because something they look at has changed.
+///
+/// # Errors
+///
+/// Whatever the database says.
+pub async fn wake(conn: &mut PgConnection, keys: &[String]) -> sqlx::Result<()> {
+    let queues = job::wake_by_key(&mut *conn, keys).await?;
+    notify_jobs(conn, queues).await
 }
 
 /// Wakes the workers of `queues` when the transaction commits; one statement.

@@ -8,7 +8,7 @@ use std::{
 
 use apalis_core::{
     backend::{Backend, BackendConfig, finalize::Ephemeral},
-    task::{Task, task_id::RandomId},
+    task::{Task, builder::TaskBuilder, task_id::{RandomId, TaskId}},
     worker::context::WorkerContext,
 };
 use futures::FutureExt as _;
@@ -33,9 +33,20 @@ impl Backend for JobSource {
     fn poll_next(
         &mut self,
         context: &mut Context<'_>,
-        _worker: &WorkerContext,
+        worker: &WorkerContext,
     ) -> Poll<Option<Result<Self::Task, Infallible>>> {
-        self.claimed.poll_recv(context).map(|claimed| claimed.map(|claimed| Ok(Task::new(claimed))))
+        self.claimed.poll_recv(context).map(|claimed| {
+            if claimed.is_none() {
+                // The dispatcher has ended and everything it claimed is handed over: apalis may stop once that is done. It
+                // refuses only if it stops already.
+                let _ = worker.stop();
+            }
+            claimed.map(|claimed| {
+                // apalis tracks what it runs by this id; the fence keeps it unique over attempts.
+                let id = TaskId::from_string(format!("{}.{}", claimed.claim.id, claimed.claim.attempt));
+                Ok(TaskBuilder::new(claimed).task_id(id).build())
+            })
+        })
     }
 
     fn poll_close(&mut self, _context: &mut Context<'_>, _worker: &WorkerContext) -> Poll<Result<(), Infallible>> {

@@ -151,7 +151,9 @@ mod tests {
     use super::*;
 
     fn submissions() -> Submissions {
-        let bytes = include_bytes!("../../../schema/tests/fixtures/competition-0/rounds/0/submissions.json");
+        let bytes = include_bytes!(
+            "../../../schema/tests/fixtures/competition-0/rounds/0/submissions.json"
+        );
         Submissions::parse("submissions.json", bytes).unwrap()
     }
 

@@ -141,7 +141,8 @@ mod tests {
 
     use super::*;
 
-    const REAL_LEADERS: &[u8] = include_bytes!("../../../schema/tests/fixtures/competition-0/leader.json");
+    const REAL_LEADERS: &[u8] =
+        include_bytes!("../../../schema/tests/fixtures/competition-0/leader.json");
 
     fn leaders() -> Leaders {
         Leaders::parse("leader.json", REAL_LEADERS).unwrap()

@@ -16,6 +16,7 @@
 //! | reading the model's answers | [`vlm_answer`] | judge 4.3, 4.5 |
 //! | margins, walkovers, the win test | [`matches`] | judge 3, 14.3 |
 //! | when a match may stop early | [`curtailment`] | judge W14 |
+//! | timeline, audits, what to do next | [`tournament`] | judge 7, 8, 13, 14 |
 //! | `winner.json` | [`winner`] | judge 9 |
 //! | margins in words | [`percent`] | judge 10 |
 
@@ -30,6 +31,7 @@ pub mod random;
 pub mod schedule;
 pub mod seed;
 pub mod submissions;
+pub mod tournament;
 pub mod vlm_answer;
 pub mod vlm_calls;
 pub mod weights;

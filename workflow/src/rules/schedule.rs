@@ -165,7 +165,8 @@ mod tests {
 
     use super::*;
 
-    const REAL_CONFIG: &[u8] = include_bytes!("../../../schema/tests/fixtures/competition-0/config.json");
+    const REAL_CONFIG: &[u8] =
+        include_bytes!("../../../schema/tests/fixtures/competition-0/config.json");
 
     fn config() -> Config {
         Config::parse("config.json", REAL_CONFIG).unwrap()
@@ -286,7 +287,8 @@ mod tests {
 
     #[test]
     fn the_published_schedules_touch_and_are_600_blocks_long() {
-        let bytes = include_bytes!("../../../schema/tests/fixtures/competition-0/rounds/1/schedule.json");
+        let bytes =
+            include_bytes!("../../../schema/tests/fixtures/competition-0/rounds/1/schedule.json");
         let published = Schedule::parse("rounds/1/schedule.json", bytes).unwrap();
         assert_eq!(
             from(&config(), "02-03T09:27:58", 7462130, Some(7454966)).schedule,

@@ -86,7 +86,8 @@ mod tests {
 
     #[test]
     fn a_miners_file_is_the_published_one() {
-        let published = include_bytes!("../../../schema/tests/fixtures/competition-0/rounds/0/winner.json");
+        let published =
+            include_bytes!("../../../schema/tests/fixtures/competition-0/rounds/0/winner.json");
         let champion = Winner::parse("winner.json", published)
             .unwrap()
             .winner_hotkey;
@@ -100,7 +101,8 @@ mod tests {
 
     #[test]
     fn a_defended_leaders_file_is_the_published_one() {
-        let published = include_bytes!("../../../schema/tests/fixtures/competition-0/rounds/1/winner.json");
+        let published =
+            include_bytes!("../../../schema/tests/fixtures/competition-0/rounds/1/winner.json");
         let known_then = Leaders(leaders().0[..2].to_vec());
         assert_eq!(
             winner_file(&Side::Leader, &Builds::default(), &known_then)

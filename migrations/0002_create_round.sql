@@ -48,6 +48,8 @@ CREATE TABLE match_result (
     duels     integer NOT NULL,
     recorded_at timestamptz NOT NULL DEFAULT now(),
     position  bigint GENERATED ALWAYS AS IDENTITY,
+    -- Whether report and matrix row are in the outbox. They go out in the order of play, not of measurement.
+    published boolean NOT NULL DEFAULT false,
     PRIMARY KEY (round, matrix, left_side, right_side)
 );
 

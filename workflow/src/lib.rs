@@ -3,7 +3,10 @@
 //! Compiles without an HTTP client, a browser, a chain library or git: whatever leaves the process and is not Postgres is a
 //! step's handler, and handlers live in `workers/assize`.
 
+#[cfg(feature = "bench")]
+pub mod bench;
 pub mod db;
 pub mod embedded;
 pub mod engine;
+pub mod round;
 pub mod rules;

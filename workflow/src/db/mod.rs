@@ -11,6 +11,7 @@ pub mod operator;
 pub mod queue;
 pub mod records;
 pub mod state_file;
+pub mod tournament;
 pub mod worker;
 
 use sqlx::{PgConnection, PgPool};

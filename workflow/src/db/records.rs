@@ -63,6 +63,17 @@ pub enum Record {
         /// Number of duels.
         duels: i32,
     },
+    /// A finished match is public now.
+    MatchPublished {
+        /// Round.
+        round: u32,
+        /// `matches` or `audits`.
+        matrix: &'static str,
+        /// Left side as in the matrix.
+        left: String,
+        /// Right side as in the matrix.
+        right: String,
+    },
     /// A miner's regeneration report.
     Report {
         /// Round.
@@ -175,6 +186,14 @@ impl Record {
             .bind(score)
             .bind(margin)
             .bind(duels),
+            Self::MatchPublished { round, matrix, left, right } => sqlx::query(
+                "UPDATE match_result SET published = true
+                 WHERE round = $1 AND matrix = $2 AND left_side = $3 AND right_side = $4",
+            )
+            .bind(*round as i32)
+            .bind(*matrix)
+            .bind(left)
+            .bind(right),
             Self::Report { round, hotkey, outcome, repeats, reason } => sqlx::query(
                 "INSERT INTO generation_report (round, hotkey, outcome, repeats, reason) VALUES ($1, $2, $3, $4, $5)
                  ON CONFLICT (round, hotkey) DO UPDATE

@@ -17,6 +17,7 @@ use serde_json::Value;
 use crate::engine::{
     effects::Effects,
     inline::InlineRunner,
+    reconciler::Reconciler,
     step::{OnExhausted, Step},
 };
 
@@ -188,6 +189,30 @@ impl NewJob {
         })
     }
 
+    /// A reconciler.
+    ///
+    /// # Errors
+    ///
+    /// If the input cannot be written as JSON.
+    pub fn reconciler<R: Reconciler>(input: &R::Input) -> Result<Self, serde_json::Error> {
+        Ok(Self {
+            kind: "flow",
+            name: R::NAME.to_owned(),
+            version: 1,
+            key: R::key(input),
+            round: R::round(input).map(|round| round as i32),
+            queue: FLOW_QUEUE.to_owned(),
+            priority: 50,
+            fair_key: None,
+            max_failures: FLOW_MAX_FAILURES,
+            wakes: "each",
+            input: serde_json::to_value(input)?,
+            run_at: None,
+            wait_event: None,
+            wait_block: None,
+        })
+    }
+
     fn wait(key: String, round: Option<i32>) -> Self {
         Self {
             kind: "wait",
@@ -320,6 +345,19 @@ impl Flow {
     /// As [`Self::step`].
     pub async fn flow<F: FlowDefinition>(&self, input: F::Input) -> Result<F::Output, FlowError> {
         let key = self.start_flow::<F>(&input)?;
+        decode(&key, self.ended(&key).await?)
+    }
+
+    /// Runs a reconciler.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::step`].
+    pub async fn reconciler<R: Reconciler>(&self, input: R::Input) -> Result<R::Output, FlowError> {
+        let key = R::key(&input);
+        if !self.lock().history.contains_key(&key) {
+            self.start(NewJob::reconciler::<R>(&input).map_err(|source| shape("input", &key, source))?);
+        }
         decode(&key, self.ended(&key).await?)
     }
 

@@ -28,6 +28,7 @@ pub mod matches;
 pub mod percent;
 pub mod prompts;
 pub mod random;
+pub mod regeneration;
 pub mod schedule;
 pub mod seed;
 pub mod submissions;

@@ -1,0 +1,157 @@
+//! What the tournament observes: one snapshot of the round's tables.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use anyhow::Context as _;
+use schema::{
+    Hotkey, RoundNumber, Side, StateFile,
+    files::{AuditRequests, GenerationAudits, GenerationReport, GenerationReports, Matrix, SourceAudits, report::MatchReport},
+    paths,
+};
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use crate::rules::{
+    matches::Outputs,
+    tournament::{Delivered, Observation},
+};
+
+/// Everything a pass of the tournament looks at.
+#[derive(Debug, Clone, Default)]
+pub struct Standing {
+    /// What the fold is made from.
+    pub observation: Observation,
+    /// What the outside has seen.
+    pub published: Published,
+    /// Miners whose regeneration is under way.
+    pub regenerating: Vec<Hotkey>,
+    /// Which prompts each miner delivered.
+    pub submitted_stems: HashMap<Hotkey, BTreeSet<String>>,
+}
+
+/// Which measurements are public, and the reports of those that are not.
+#[derive(Debug, Clone, Default)]
+pub struct Published {
+    /// Rows of `matches_matrix.csv`.
+    pub matches: Matrix,
+    /// Rows of `audit_matrix.csv`.
+    pub audits: Matrix,
+    /// Reports of unpublished matches and audits, by the key of their flow.
+    pub reports: HashMap<String, MatchReport>,
+}
+
+/// Reads the round's standing.
+///
+/// # Errors
+///
+/// If the database fails or a stored file cannot be read; the file is named.
+pub async fn standing(conn: &mut PgConnection, round: RoundNumber, prompts: usize) -> anyhow::Result<Standing> {
+    let mut standing = Standing::default();
+    measurements(conn, round, &mut standing).await?;
+    standing.observation.reports = reports(conn, round).await?;
+    standing.observation.source_audits = file::<SourceAudits>(conn, &paths::source_audit(round)).await?;
+    standing.observation.requests = file::<AuditRequests>(conn, &paths::require_audit(round)).await?;
+    standing.observation.verdicts = file::<GenerationAudits>(conn, &paths::generation_audits(round)).await?;
+    entries(conn, round, prompts, &mut standing).await?;
+    let regenerating: Vec<String> = sqlx::query_scalar(
+        "SELECT input ->> 'side' FROM job WHERE round = $1 AND name = 'regeneration'
+         AND state NOT IN ('completed', 'failed', 'cancelled') AND input ->> 'side' <> 'leader'",
+    )
+    .bind(round.0 as i32)
+    .fetch_all(conn)
+    .await?;
+    standing.regenerating = regenerating.into_iter().map(Hotkey::new).collect();
+    Ok(standing)
+}
+
+async fn measurements(conn: &mut PgConnection, round: RoundNumber, standing: &mut Standing) -> anyhow::Result<()> {
+    let rows: Vec<(String, String, String, f64, bool)> = sqlx::query_as(
+        "SELECT matrix, left_side, right_side, margin, published FROM match_result WHERE round = $1 ORDER BY position",
+    )
+    .bind(round.0 as i32)
+    .fetch_all(&mut *conn)
+    .await?;
+    let mut unpublished = Vec::new();
+    for (matrix, left, right, margin, public) in rows {
+        let right = Hotkey::new(right);
+        let (all, shown, kind) = if matrix == "matches" {
+            (&mut standing.observation.matches, &mut standing.published.matches, "match")
+        } else {
+            (&mut standing.observation.audits, &mut standing.published.audits, "compare")
+        };
+        all.insert(&left.as_str(), &right, margin);
+        if public {
+            shown.insert(&left.as_str(), &right, margin);
+        } else {
+            unpublished.push(format!("round/{round}/{kind}/{left}/{right}"));
+        }
+    }
+    let reports: Vec<(String, Value)> =
+        sqlx::query_as("SELECT key, output -> 'report' FROM job WHERE key = ANY($1) AND output -> 'report' IS NOT NULL")
+            .bind(&unpublished)
+            .fetch_all(conn)
+            .await?;
+    for (key, report) in reports {
+        let report: Option<MatchReport> =
+            serde_json::from_value(report).with_context(|| format!("the stored report of {key} has another shape"))?;
+        standing.published.reports.extend(report.map(|report| (key, report)));
+    }
+    Ok(())
+}
+
+async fn reports(conn: &mut PgConnection, round: RoundNumber) -> anyhow::Result<GenerationReports> {
+    let rows: Vec<Value> = sqlx::query_scalar(
+        "SELECT jsonb_build_object('hotkey', hotkey, 'outcome', outcome, 'repeats', repeats, 'reason', reason)
+         FROM generation_report WHERE round = $1",
+    )
+    .bind(round.0 as i32)
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let report: GenerationReport = serde_json::from_value(row).context("a stored generation report has another shape")?;
+            Ok((report.hotkey.clone(), report))
+        })
+        .collect()
+}
+
+async fn entries(conn: &mut PgConnection, round: RoundNumber, prompts: usize, standing: &mut Standing) -> anyhow::Result<()> {
+    let rows: Vec<(String, i32, Vec<String>, i64)> = sqlx::query_as(
+        "SELECT hotkey, repeat, coalesce(array_agg(stem) FILTER (WHERE js IS NOT NULL), '{}'), count(*)
+         FROM entry WHERE round = $1 GROUP BY hotkey, repeat",
+    )
+    .bind(round.0 as i32)
+    .fetch_all(conn)
+    .await?;
+    let mut delivered = Delivered { baseline: Outputs::NotReady, submitted: BTreeMap::new(), regenerated: BTreeMap::new() };
+    for (side, repeat, stems, settled) in rows {
+        let any = !stems.is_empty();
+        match (Side::from(side.as_str()), repeat) {
+            (Side::Leader, _) if settled as usize >= prompts => delivered.baseline = Outputs::complete(any),
+            (Side::Leader, _) => {}
+            (Side::Miner(hotkey), 0) => {
+                if settled as usize >= prompts {
+                    delivered.submitted.insert(hotkey.clone(), Outputs::complete(any));
+                }
+                standing.submitted_stems.insert(hotkey, stems.into_iter().collect());
+            }
+            // A repeat is complete when the miner's report lists it, whatever is missing from it.
+            (Side::Miner(hotkey), repeat) => {
+                delivered.regenerated.insert((hotkey, repeat as u32), Outputs::complete(any));
+            }
+        }
+    }
+    // A listed repeat without a single row failed on every prompt.
+    for report in standing.observation.reports.values() {
+        for repeat in &report.repeats {
+            delivered.regenerated.entry((report.hotkey.clone(), repeat.repeat_index)).or_insert(Outputs::Empty);
+        }
+    }
+    standing.observation.delivered = delivered;
+    Ok(())
+}
+
+async fn file<F: StateFile + Default>(conn: &mut PgConnection, path: &str) -> anyhow::Result<F> {
+    let content = super::state_file::read(conn, path).await?;
+    Ok(F::parse_present_or_absent(path, content.as_deref())?.unwrap_or_default())
+}

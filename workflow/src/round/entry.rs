@@ -1,0 +1,96 @@
+//! Entries: one module of one side for one prompt.
+
+use schema::{RoundNumber, Side, Stem, files::Generation, messages, paths};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::{
+    db::records::{EntryRecord, Record},
+    engine::{Effects, MirrorChange},
+};
+
+/// Names an entry: repeat 0 is what the miner submitted, 1 and up what its image generated.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct EntryId {
+    /// Round.
+    pub round: RoundNumber,
+    /// Miner or leader.
+    pub side: Side,
+    /// 0 for the submission.
+    pub repeat: u32,
+    /// Prompt.
+    pub stem: Stem,
+}
+
+impl EntryId {
+    /// The part of a key that names the entry.
+    pub fn key(&self) -> String {
+        format!("round/{}/{}/{}/{}", self.round, self.side, self.repeat, self.stem)
+    }
+}
+
+/// A prompt of the round.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prompt {
+    /// Image URL, as in `prompts.txt`.
+    pub url: String,
+    /// Its stem.
+    pub stem: Stem,
+}
+
+impl Prompt {
+    /// The prompt behind a URL.
+    pub fn of_url(url: &str) -> Self {
+        Self { url: url.to_owned(), stem: Stem::of_url(url) }
+    }
+}
+
+/// A module in the object store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModuleRef {
+    /// Object key.
+    pub key: String,
+    /// Public URL.
+    pub url: String,
+    /// Bytes.
+    pub size_bytes: u64,
+    /// Digest of the bytes, hexadecimal.
+    pub sha256: String,
+}
+
+/// What becomes of an entry in the database and in the public repository, when nothing more will happen to it.
+pub fn settled(id: &EntryId, module: Option<&ModuleRef>, views: Option<&str>, document: Option<&str>, failure: Option<&str>) -> Effects {
+    let generation = Generation {
+        js: module.map(|module| module.url.clone()),
+        views: views.map(str::to_owned),
+        failure_reason: failure.map(str::to_owned),
+        size: module.map_or(0, |module| module.size_bytes),
+    };
+    let (path, message) = match (&id.side, id.repeat) {
+        (Side::Miner(hotkey), 0) => (paths::submitted(id.round, hotkey), messages::submitted(id.round, hotkey)),
+        (side, repeat) => (paths::generated(id.round, side, repeat), messages::generated(id.round, side, repeat)),
+    };
+    let value = serde_json::to_value(&generation).unwrap_or_default();
+    let mut changes = vec![MirrorChange::MergeEntry { path, key: id.stem.as_str().to_owned(), value }];
+    if let Some(module) = module {
+        let line = json!({
+            "kind": "module", "hotkey": id.side.as_str(), "repeat": id.repeat, "stem": id.stem.as_str(), "url": module.url,
+            "sha256": module.sha256, "size": module.size_bytes, "document_sha256": document, "failure_reason": failure,
+        });
+        let path = paths::ledger(id.round, &schema::paths::LedgerFile::Artifacts);
+        changes.push(MirrorChange::AppendLine { path, line: line.to_string() });
+    }
+    let record = EntryRecord {
+        round: id.round.0,
+        hotkey: id.side.as_str().to_owned(),
+        repeat: id.repeat as i32,
+        stem: id.stem.as_str().to_owned(),
+        js: generation.js,
+        views: generation.views,
+        failure_reason: generation.failure_reason,
+        size: generation.size as i64,
+        module_sha256: module.map(|module| module.sha256.clone()),
+        document_sha256: document.map(str::to_owned),
+    };
+    Effects { records: vec![Record::Entry(record)], ..Effects::default() }.publish(message, changes)
+}

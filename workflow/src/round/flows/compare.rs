@@ -1,0 +1,84 @@
+//! Flow `compare`: an audit, what a miner's image regenerated against what it submitted, or against whom it beat.
+
+use async_trait::async_trait;
+use schema::{
+    Hotkey, LeftSide, RoundNumber, Side,
+    files::AuditLeft,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    engine::{Effects, Flow, FlowDefinition, FlowError},
+    round::{
+        entry::Prompt,
+        flows::{
+            MatchOutput,
+            matches::{Sides, judge, record},
+        },
+    },
+    rules::matches::Play,
+};
+
+/// An audit duel over all prompts.
+pub struct Compare;
+
+/// Which.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CompareInput {
+    /// Round.
+    pub round: RoundNumber,
+    /// Left side as in `audit_matrix.csv`: `submitted_{r}` or `{defender}_{r}`.
+    pub left: String,
+    /// The audited miner.
+    pub right: Hotkey,
+    /// By its duels, or without any because a side has nothing to show.
+    pub how: Play,
+    /// The round's prompts.
+    pub prompts: Vec<Prompt>,
+    /// The round's seed.
+    pub seed: u32,
+}
+
+#[async_trait]
+impl FlowDefinition for Compare {
+    const NAME: &'static str = "compare";
+    const PRIORITY: i16 = 80;
+    type Input = CompareInput;
+    type Output = MatchOutput;
+
+    fn key(input: &CompareInput) -> String {
+        compare_key(input.round, &input.left, &input.right)
+    }
+
+    fn round(input: &CompareInput) -> Option<u32> {
+        Some(input.round.0)
+    }
+
+    async fn run(flow: &Flow, input: CompareInput) -> Result<MatchOutput, FlowError> {
+        let left = AuditLeft::parse(&input.left)
+            .ok_or_else(|| FlowError::Other(format!("{} is not a left side of an audit", input.left)))?;
+        let audited = Side::Miner(input.right.clone());
+        let (left_entries, left_side) = match &left {
+            AuditLeft::Submitted { .. } => ((audited.clone(), 0), LeftSide::Submitted),
+            AuditLeft::Defender { defender, .. } => {
+                ((defender.clone(), u32::from(defender.is_leader())), LeftSide::Side(defender.clone()))
+            }
+        };
+        let sides = Sides {
+            round: input.round,
+            match_key: Self::key(&input),
+            left: left_entries,
+            right: (audited, left.repeat()),
+        };
+        judge(flow, sides, left_side, input.right, input.how, input.prompts, input.seed).await
+    }
+
+    fn effects(input: &CompareInput, output: &MatchOutput) -> Effects {
+        record(input.round, "audits", &input.left, &input.right, output)
+    }
+}
+
+/// The key of an audit.
+pub(super) fn compare_key(round: RoundNumber, left: &str, right: &Hotkey) -> String {
+    format!("round/{round}/compare/{left}/{right}")
+}

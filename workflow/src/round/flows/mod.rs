@@ -1,0 +1,17 @@
+//! The flows of a round, one a file.
+
+mod builds;
+mod compare;
+mod matches;
+mod prepare;
+mod regeneration;
+mod round;
+mod tournament;
+
+pub use builds::{Builds, BuildsInput};
+pub use compare::{Compare, CompareInput};
+pub use matches::{Match, MatchInput, MatchOutput};
+pub use prepare::{Prepare, PrepareInput};
+pub use regeneration::{Regeneration, RegenerationInput, RegenerationOutput};
+pub use round::{Round, RoundOutput};
+pub use tournament::{Tournament, TournamentInput, tournament_key};

@@ -1,0 +1,116 @@
+//! Flow `round`: from OPEN to the next round's OPEN.
+
+use async_trait::async_trait;
+use schema::{RoundNumber, Side, Stage, files::Winner};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    engine::{Flow, FlowDefinition, FlowError, OnFailure},
+    round::{
+        entry::Prompt,
+        flows::{Builds, BuildsInput, Prepare, PrepareInput, Regeneration, RegenerationInput, Tournament, TournamentInput},
+        steps::{
+            Collect, CollectInput, Declare, DeclareInput, EnterStage, EnterStageInput, Finalize, FinalizeInput, NoteTime,
+            NoteTimeInput, OpenRound, OpenedRound, RoundInput, SeedInput, SeedRound, Seeded,
+        },
+    },
+};
+
+/// One round.
+pub struct Round;
+
+/// How it ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RoundOutput {
+    /// Who won.
+    pub winner: Winner,
+    /// The next round; none when the competition is over.
+    pub next: Option<RoundNumber>,
+}
+
+#[async_trait]
+impl FlowDefinition for Round {
+    const NAME: &'static str = "round";
+    type Input = RoundInput;
+    type Output = RoundOutput;
+
+    fn key(input: &RoundInput) -> String {
+        format!("round/{}", input.round)
+    }
+
+    fn round(input: &RoundInput) -> Option<u32> {
+        Some(input.round.0)
+    }
+
+    async fn run(flow: &Flow, input: RoundInput) -> Result<RoundOutput, FlowError> {
+        let round = input.round;
+        let opened = flow.step::<OpenRound>(input).await?;
+        let schedule = opened.schedule.clone();
+
+        flow.until_block(schedule.latest_reveal_block.0).await?;
+        let label = opened.config.round_label(round);
+        let collected = flow.step::<Collect>(CollectInput { round, schedule: schedule.clone(), label }).await?;
+
+        // Without a submission the leader defends, and the round is public like any other (collection, weakness W1).
+        let champion = if collected.accepted.is_empty() {
+            Side::Leader
+        } else {
+            let submissions = collected.accepted.clone();
+            let seed = SeedInput { round, config: opened.config.clone(), schedule: schedule.clone(), collected };
+            let seeded = flow.step::<SeedRound>(seed).await?;
+            compete(flow, round, &opened, submissions, seeded).await?
+        };
+
+        let winner = flow.step::<Declare>(DeclareInput { round, champion }).await?;
+        let finalized = flow.step::<Finalize>(FinalizeInput { round, schedule, winner: winner.clone() }).await?;
+        Ok(RoundOutput { winner, next: finalized.next.map(|_| round.next()) })
+    }
+}
+
+type Submissions = Vec<(schema::Hotkey, schema::files::Submission)>;
+
+/// From the published seed to the champion of the timeline.
+async fn compete(
+    flow: &Flow,
+    round: RoundNumber,
+    opened: &OpenedRound,
+    submissions: Submissions,
+    seeded: Seeded,
+) -> Result<Side, FlowError> {
+    let prompts: Vec<Prompt> = seeded.prompts.iter().map(|url| Prompt::of_url(url)).collect();
+    let seed = seeded.proof.seed;
+    let since = flow.step::<NoteTime>(NoteTimeInput { round, moment: format!("round/{round}/seeded") }).await?;
+    flow.start_flow::<Builds>(&BuildsInput { round, submissions: submissions.clone(), since })?;
+    flow.start_flow::<Regeneration>(&RegenerationInput {
+        round,
+        side: Side::Leader,
+        image: Some(opened.leader_image.clone()),
+        prompts: prompts.clone(),
+        seed,
+        repeats: 1,
+    })?;
+
+    flow.until_block(opened.schedule.generation_deadline_block.0).await?;
+    flow.step::<EnterStage>(EnterStageInput { round, stage: Stage::Downloading }).await?;
+    let entries = submissions.iter().flat_map(|(hotkey, submission)| {
+        prompts.iter().map(move |prompt| PrepareInput {
+            round,
+            hotkey: hotkey.clone(),
+            prompt: prompt.clone(),
+            cdn_url: submission.cdn_url.clone(),
+        })
+    });
+    flow.join_flows::<Prepare>(entries.collect::<Vec<_>>(), OnFailure::Fail).await?;
+
+    flow.step::<EnterStage>(EnterStageInput { round, stage: Stage::Duels }).await?;
+    let tournament = TournamentInput {
+        round,
+        win_margin: opened.config.win_margin,
+        audit_repeats: opened.config.audit_repeats,
+        submissions,
+        prompts,
+        seed,
+    };
+    // A reconciler is awaited like a flow.
+    flow.reconciler::<Tournament>(tournament).await
+}

@@ -1,0 +1,240 @@
+//! Reconciler `tournament`: from submissions to a champion.
+//!
+//! Looks at what is measured, folds it, and starts what the fold lacks: matches, audits, regenerations. It sleeps until one
+//! of them ends or somebody edits a source audit. A crash, a repeat or a changed verdict needs no handling of its own.
+
+use async_trait::async_trait;
+use schema::{
+    Hotkey, RoundNumber, Side, StateFile as _,
+    files::{AuditLeft, Submission, report::MatchReport},
+    messages, paths,
+};
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+
+use crate::{
+    db::{
+        self,
+        records::Record,
+        tournament::{Published, Standing},
+    },
+    engine::{Decision, Effects, MirrorChange, NewJob, Publication, Reconciler},
+    round::{
+        entry::Prompt,
+        flows::{
+            Compare, CompareInput, Match, MatchInput, Regeneration, RegenerationInput,
+            compare::compare_key,
+            matches::match_key,
+        },
+        steps::{ReleasePods, ReleasePodsInput},
+    },
+    rules::tournament::{self, Observation, PublicRow, Timeline},
+};
+
+/// The tournament of a round.
+pub struct Tournament;
+
+/// What it is about.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TournamentInput {
+    /// Round.
+    pub round: RoundNumber,
+    /// `win_margin` in force.
+    pub win_margin: f64,
+    /// `audit_repeats` in force.
+    pub audit_repeats: u32,
+    /// In the order of `submissions.json`.
+    pub submissions: Vec<(Hotkey, Submission)>,
+    /// The round's prompts.
+    pub prompts: Vec<Prompt>,
+    /// The round's seed.
+    pub seed: u32,
+}
+
+/// The key of a round's tournament, for whoever changes something it looks at.
+pub fn tournament_key(round: RoundNumber) -> String {
+    format!("round/{round}/tournament")
+}
+
+#[async_trait]
+impl Reconciler for Tournament {
+    const NAME: &'static str = "tournament";
+    type Input = TournamentInput;
+    /// The champion.
+    type Output = Side;
+    type Observation = Standing;
+
+    fn key(input: &TournamentInput) -> String {
+        tournament_key(input.round)
+    }
+
+    fn round(input: &TournamentInput) -> Option<u32> {
+        Some(input.round.0)
+    }
+
+    async fn observe(conn: &mut PgConnection, input: &TournamentInput) -> anyhow::Result<Standing> {
+        let mut standing = db::tournament::standing(conn, input.round, input.prompts.len()).await?;
+        standing.observation.win_margin = input.win_margin;
+        standing.observation.audit_repeats = input.audit_repeats;
+        let submissions: schema::files::Submissions = input.submissions.iter().cloned().collect();
+        standing.observation.challengers = submissions.challengers().into_iter().cloned().collect();
+        Ok(standing)
+    }
+
+    fn decide(input: &TournamentInput, standing: Standing) -> anyhow::Result<Decision<Side>> {
+        let Standing { observation, published, regenerating, submitted_stems } = standing;
+        let timeline = tournament::derive(&observation);
+        let wanted = tournament::decide(&observation, &timeline);
+        let round = input.round;
+
+        let mut starts = Vec::new();
+        for play in &wanted.matches_to_play {
+            starts.push(NewJob::flow::<Match>(&MatchInput {
+                round,
+                left: play.left.clone(),
+                right: play.right.clone(),
+                how: play.how,
+                prompts: input.prompts.clone(),
+                seed: input.seed,
+            })?);
+        }
+        for audit in &wanted.audit_duels_to_play {
+            starts.push(NewJob::flow::<Compare>(&CompareInput {
+                round,
+                left: audit.left.to_string(),
+                right: audit.right.clone(),
+                how: audit.how,
+                prompts: input.prompts.clone(),
+                seed: input.seed,
+            })?);
+        }
+        for hotkey in wanted.audit_requests.keys() {
+            let submitted = |prompt: &&Prompt| {
+                submitted_stems.get(hotkey).is_some_and(|stems| stems.contains(prompt.stem.as_str()))
+            };
+            starts.push(NewJob::flow::<Regeneration>(&RegenerationInput {
+                round,
+                side: Side::Miner(hotkey.clone()),
+                image: None,
+                prompts: input.prompts.iter().filter(submitted).cloned().collect(),
+                seed: input.seed,
+                repeats: input.audit_repeats,
+            })?);
+        }
+        let (moot, releases) = moot_regenerations(round, &timeline, &regenerating)?;
+        starts.extend(releases);
+
+        let last = wanted.winner.is_some();
+        let mut effects = publish(round, &observation, &wanted, &published, last);
+        effects.records.push(Record::WaitsFor { round: round.0, waits_for: wanted.waits_for.clone() });
+        Ok(Decision { starts, moot, effects, end: wanted.winner })
+    }
+}
+
+/// Regenerations of miners that are out: cancelled, and their pods given back.
+fn moot_regenerations(
+    round: RoundNumber,
+    timeline: &Timeline,
+    regenerating: &[Hotkey],
+) -> serde_json::Result<(Vec<(String, String)>, Vec<NewJob>)> {
+    let mut moot = Vec::new();
+    let mut releases = Vec::new();
+    for hotkey in regenerating {
+        if timeline.entry(hotkey).is_some_and(tournament::TimelineEntry::is_rejected) {
+            moot.push((format!("round/{round}/regeneration/{hotkey}"), "the miner is rejected already".to_owned()));
+            releases.push(NewJob::step::<ReleasePods>(&ReleasePodsInput {
+                round,
+                side: Side::Miner(hotkey.clone()),
+                pod: None,
+                statistics: Vec::new(),
+                occasion: "rejected".to_owned(),
+            })?);
+        }
+    }
+    Ok((moot, releases))
+}
+
+/// What the outside has not seen yet: reports with their rows, requests and verdicts, in one commit.
+fn publish(
+    round: RoundNumber,
+    observation: &Observation,
+    wanted: &tournament::Decision,
+    published: &Published,
+    last: bool,
+) -> Effects {
+    let mut changes = Vec::new();
+    let mut said = Vec::new();
+    let mut records = Vec::new();
+
+    let mut rows = tournament::publishable_rows(observation, &published.matches);
+    if last {
+        let mut shown = published.matches.clone();
+        rows.iter().for_each(|(left, right, margin)| shown.insert(left, right, *margin));
+        rows.extend(tournament::remaining_rows(observation, &shown));
+    }
+    for (left, right, margin) in rows {
+        publish_match(round, &(left, right, margin), published, &mut changes, &mut said, &mut records);
+    }
+    for (left, right, margin) in observation.audits.rows() {
+        publish_audit(round, left, right, margin, published, &mut changes, &mut said, &mut records);
+    }
+    if wanted.audit_requests != observation.requests {
+        changes.push(MirrorChange::Put { path: paths::require_audit(round), content: wanted.audit_requests.to_bytes() });
+        said.push(messages::audit_requests(round));
+    }
+    if wanted.verdicts != observation.verdicts {
+        changes.push(MirrorChange::Put { path: paths::generation_audits(round), content: wanted.verdicts.to_bytes() });
+        said.push(messages::generation_audits(round));
+    }
+    let publication = (!changes.is_empty()).then(|| Publication { message: messages::joined(said), changes, urgent: last });
+    Effects { records, publication, ..Effects::default() }
+}
+
+fn publish_match(
+    round: RoundNumber,
+    (left, right, margin): &PublicRow,
+    published: &Published,
+    changes: &mut Vec<MirrorChange>,
+    said: &mut Vec<String>,
+    records: &mut Vec<Record>,
+) {
+    if let Some(report) = published.reports.get(&match_key(round, left, right)) {
+        changes.push(MirrorChange::Put { path: paths::duels_report(round, left, right), content: report.to_bytes() });
+        said.push(messages::match_report(left, right));
+    }
+    push_row(paths::matches_matrix(round), left.as_str(), right, *margin, changes);
+    said.push(messages::matches_matrix(round));
+    records.push(shown(round, "matches", left.as_str(), right));
+}
+
+#[allow(clippy::too_many_arguments, reason = "the three lists are one commit in the making")]
+fn publish_audit(
+    round: RoundNumber,
+    left: &str,
+    right: &Hotkey,
+    margin: f64,
+    published: &Published,
+    changes: &mut Vec<MirrorChange>,
+    said: &mut Vec<String>,
+    records: &mut Vec<Record>,
+) {
+    let Some(side) = AuditLeft::parse(left).filter(|side| !published.audits.contains(side, right)) else { return };
+    let report: Option<&MatchReport> = published.reports.get(&compare_key(round, left, right));
+    if let Some(report) = report {
+        let path = paths::audit_report(round, &report.left, right, side.repeat());
+        changes.push(MirrorChange::Put { path, content: report.to_bytes() });
+        said.push(messages::audit_report(&report.left, right));
+    }
+    push_row(paths::audit_matrix(round), left, right, margin, changes);
+    said.push(messages::audit_matrix(round));
+    records.push(shown(round, "audits", left, right));
+}
+
+fn push_row(path: String, left: &str, right: &Hotkey, margin: f64, changes: &mut Vec<MirrorChange>) {
+    changes.push(MirrorChange::MatrixRow { path, left: left.to_owned(), right: right.as_str().to_owned(), margin });
+}
+
+fn shown(round: RoundNumber, matrix: &'static str, left: &str, right: &Hotkey) -> Record {
+    Record::MatchPublished { round: round.0, matrix, left: left.to_owned(), right: right.as_str().to_owned() }
+}
+

@@ -1,0 +1,48 @@
+//! The round of the competition as flows.
+//!
+//! ```text
+//! round ─▶ open_round ─▶ (block) ─▶ collect ─▶ seed ─▶ (block) ─▶ prepare × entries ─▶ tournament ─▶ declare ─▶ finalize ─▶ next round
+//!                                               ├▶ builds: verify-build × miners                │
+//!                                               └▶ baseline: deploy-pod, regenerate, render     ├▶ match:   duel × prompts
+//!                                                                                               ├▶ regeneration: verify-build, deploy-pod,
+//!                                                                                               │    regenerate × batches, render × modules
+//!                                                                                               └▶ compare: duel × prompts
+//! ```
+//!
+//! Flows stand in `flows/`, one a file, and read top to bottom. Steps stand in `steps/`: what is asked, what is answered, and
+//! what commits together with the answer. How a step is done is a handler's business (`workers/assize/src/handlers`).
+
+pub mod entry;
+pub mod flows;
+pub mod steps;
+
+use crate::engine::Registry;
+
+/// Queues by the role of the workers that serve them.
+pub mod queues {
+    /// Reads and decisions on our own database.
+    pub const STATE: &str = "state";
+    /// Questions to the chain.
+    pub const CHAIN: &str = "chain";
+    /// Downloads and questions to GitHub.
+    pub const NETWORK: &str = "network";
+    /// Pictures.
+    pub const RENDER: &str = "render";
+    /// Rented GPUs.
+    pub const GPU: &str = "gpu";
+    /// The vision-language model.
+    pub const VLM: &str = "vlm";
+}
+
+/// Adds every flow of the round.
+#[must_use]
+pub fn with_flows(registry: Registry) -> Registry {
+    registry
+        .flow::<flows::Round>()
+        .flow::<flows::Prepare>()
+        .flow::<flows::Builds>()
+        .flow::<flows::Regeneration>()
+        .flow::<flows::Match>()
+        .flow::<flows::Compare>()
+        .reconciler::<flows::Tournament>()
+}

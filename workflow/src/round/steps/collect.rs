@@ -1,0 +1,69 @@
+//! Step `collect`: what miners revealed in the round's window, read at the hash of its last block.
+//!
+//! Reading at a fixed block makes the answer independent of when the step runs (collection, weakness W11).
+
+use std::time::Duration;
+
+use schema::{
+    BlockNumber, Hotkey, RoundNumber,
+    files::{Schedule, Submission},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{engine::Step, round::queues};
+
+/// Asks the chain.
+pub struct Collect;
+
+/// What to ask.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CollectInput {
+    /// Round.
+    pub round: RoundNumber,
+    /// Its windows.
+    pub schedule: Schedule,
+    /// `{config.name}-{n}`.
+    pub label: String,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Collected {
+    /// In the order of `submissions.json`, which decides who challenges first. A list, because stored maps lose their order.
+    pub accepted: Vec<(Hotkey, Submission)>,
+    /// Who is not in it, and why.
+    pub rejected: Vec<RejectedSubmission>,
+    /// Valid submissions before registration and lock were looked at.
+    pub committed: usize,
+    /// Hash of the block everything was read at: `0x` and 64 digits.
+    pub block_hash: String,
+    /// Its number: the round's latest reveal block.
+    pub block: BlockNumber,
+}
+
+/// A submission that does not take part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RejectedSubmission {
+    /// Whose.
+    pub hotkey: Hotkey,
+    /// Why, as a sentence.
+    pub reason: String,
+}
+
+impl Step for Collect {
+    const NAME: &'static str = "collect";
+    const QUEUE: &'static str = queues::CHAIN;
+    const DEADLINE: Duration = Duration::from_secs(600);
+    // A chain outage at the reveal must not end the round: it is waited for a day.
+    const MAX_FAILURES: u16 = 300;
+    type Input = CollectInput;
+    type Output = Collected;
+
+    fn key(input: &CollectInput) -> String {
+        format!("round/{}/collect", input.round)
+    }
+
+    fn round(input: &CollectInput) -> Option<u32> {
+        Some(input.round.0)
+    }
+}

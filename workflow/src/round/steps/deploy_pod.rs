@@ -1,0 +1,80 @@
+//! Step `deploy-pod`: one rented pod with an image, from order to ready.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use schema::{RoundNumber, Side};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    engine::{Retry, Step},
+    round::queues,
+};
+
+/// Deploys a pod.
+pub struct DeployPod;
+
+/// Which.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeployPodInput {
+    /// Round.
+    pub round: RoundNumber,
+    /// Whose.
+    pub side: Side,
+    /// Image to run.
+    pub image: String,
+    /// Counts the pods of this side from 0.
+    pub index: u32,
+    /// What the pod is told it may still replace.
+    pub replacements_remaining: u32,
+    /// When its deployment began: the limits for appearing and warming up count from it.
+    pub since: DateTime<Utc>,
+}
+
+/// A ready pod.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pod {
+    /// Cloud: `targon`, `verda` or `runpod`.
+    pub provider: String,
+    /// The cloud's id.
+    pub id: String,
+    /// Our name.
+    pub name: String,
+    /// Where it answers.
+    pub url: String,
+}
+
+/// What came of the deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum DeployPodOutput {
+    /// It is ready.
+    Ready {
+        /// The pod.
+        pod: Pod,
+    },
+    /// It was there, and did not become ready: the image's fault.
+    NotReady {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Step for DeployPod {
+    const NAME: &'static str = "deploy-pod";
+    const QUEUE: &'static str = queues::GPU;
+    const DEADLINE: Duration = Duration::from_secs(300);
+    // 720 tries two minutes apart: a day without free GPUs.
+    const MAX_FAILURES: u16 = 720;
+    const RETRY: Retry = Retry { first: Duration::from_secs(2), cap: Duration::from_secs(120) };
+    type Input = DeployPodInput;
+    type Output = DeployPodOutput;
+
+    fn key(input: &DeployPodInput) -> String {
+        format!("round/{}/regeneration/{}/pod/{}", input.round, input.side, input.index)
+    }
+
+    fn round(input: &DeployPodInput) -> Option<u32> {
+        Some(input.round.0)
+    }
+}

@@ -1,0 +1,115 @@
+//! Step `regenerate`: one batch of prompts on a pod, from request to stored modules.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use schema::{RoundNumber, Side, Stem};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    engine::{Effects, Retry, Step},
+    round::{
+        entry::{self, EntryId, ModuleRef, Prompt},
+        queues,
+        steps::Pod,
+    },
+};
+
+/// Runs a batch.
+pub struct Regenerate;
+
+/// Which.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RegenerateInput {
+    /// Round.
+    pub round: RoundNumber,
+    /// Whose image.
+    pub side: Side,
+    /// From 1.
+    pub repeat: u32,
+    /// Counts the batches of the repeat from 0.
+    pub batch: u32,
+    /// The pod it runs on; a batch that is run again on another pod is another step.
+    pub pod: Pod,
+    /// What the pod was told it may still replace.
+    pub replacements_remaining: u32,
+    /// Prompts of the batch.
+    pub prompts: Vec<Prompt>,
+    /// The round's seed.
+    pub seed: u32,
+    /// When the batch began.
+    pub since: DateTime<Utc>,
+}
+
+/// What the pod made of one prompt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegeneratedModule {
+    /// The prompt.
+    pub stem: Stem,
+    /// The module, unless it failed.
+    pub module: Option<ModuleRef>,
+    /// The miner's reason, if it failed.
+    pub failure_reason: Option<String>,
+}
+
+/// What came of the batch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum RegenerateOutput {
+    /// Every prompt has a module or a reason.
+    Done {
+        /// One a prompt.
+        modules: Vec<RegeneratedModule>,
+        /// From request to the end of the download.
+        seconds: f64,
+    },
+    /// The pod has to be replaced; the batch starts anew on the next.
+    Replace {
+        /// `termination_reason` of `pod_stats.json`.
+        reason: String,
+        /// What the pod said of itself.
+        payload: Option<serde_json::Value>,
+    },
+}
+
+impl Step for Regenerate {
+    const NAME: &'static str = "regenerate";
+    const QUEUE: &'static str = queues::GPU;
+    const DEADLINE: Duration = Duration::from_secs(600);
+    const MAX_FAILURES: u16 = 30;
+    const RETRY: Retry = Retry { first: Duration::from_secs(1), cap: Duration::from_secs(30) };
+    type Input = RegenerateInput;
+    type Output = RegenerateOutput;
+
+    fn key(input: &RegenerateInput) -> String {
+        format!(
+            "round/{}/regeneration/{}/{}/batch/{}/{}",
+            input.round, input.side, input.repeat, input.batch, input.pod.name
+        )
+    }
+
+    fn round(input: &RegenerateInput) -> Option<u32> {
+        Some(input.round.0)
+    }
+
+    /// Failed prompts are settled here; modules are settled by their pictures.
+    fn effects(input: &RegenerateInput, output: &RegenerateOutput) -> Effects {
+        let mut effects = Effects::default();
+        let RegenerateOutput::Done { modules, .. } = output else { return effects };
+        for failed in modules.iter().filter(|module| module.module.is_none()) {
+            let id = EntryId {
+                round: input.round,
+                side: input.side.clone(),
+                repeat: input.repeat,
+                stem: failed.stem.clone(),
+            };
+            let settled = entry::settled(&id, None, None, None, failed.failure_reason.as_deref());
+            effects.records.extend(settled.records);
+            match (&mut effects.publication, settled.publication) {
+                (Some(all), Some(one)) => all.changes.extend(one.changes),
+                (all, one) => *all = one,
+            }
+        }
+        effects
+    }
+}

@@ -1,0 +1,80 @@
+//! Step `verify-build`: waits for one miner's image in the public build run.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use schema::{
+    Hotkey, RoundNumber,
+    files::{Build, Submission},
+    messages, paths,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    db::records::Record,
+    engine::{Effects, MirrorChange, Step},
+    round::queues,
+};
+
+/// Follows a build.
+pub struct VerifyBuild;
+
+/// Whose.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VerifyBuildInput {
+    /// Round.
+    pub round: RoundNumber,
+    /// Miner.
+    pub hotkey: Hotkey,
+    /// Its submission.
+    pub submission: Submission,
+    /// When the builds could begin; the build's time limit counts from the moment its run is found after it.
+    pub since: DateTime<Utc>,
+}
+
+/// The decided build.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VerifyBuildOutput {
+    /// As in `builds.json`; its status is final.
+    pub build: Build,
+}
+
+impl Step for VerifyBuild {
+    const NAME: &'static str = "verify-build";
+    const QUEUE: &'static str = queues::NETWORK;
+    const DEADLINE: Duration = Duration::from_secs(120);
+    const MAX_FAILURES: u16 = 100;
+    type Input = VerifyBuildInput;
+    type Output = VerifyBuildOutput;
+
+    fn key(input: &VerifyBuildInput) -> String {
+        format!("round/{}/verify-build/{}", input.round, input.hotkey)
+    }
+
+    fn round(input: &VerifyBuildInput) -> Option<u32> {
+        Some(input.round.0)
+    }
+
+    fn effects(input: &VerifyBuildInput, output: &VerifyBuildOutput) -> Effects {
+        let build = &output.build;
+        let change = MirrorChange::MergeEntry {
+            path: paths::builds(input.round),
+            key: input.hotkey.as_str().to_owned(),
+            value: serde_json::to_value(build).unwrap_or_default(),
+        };
+        let record = Record::Build {
+            round: input.round.0,
+            hotkey: input.hotkey.as_str().to_owned(),
+            status: build.status.as_str().to_owned(),
+            docker_image: build.docker_image.clone(),
+        };
+        let event = (build_event(input.round, &input.hotkey), serde_json::to_value(build).unwrap_or_default());
+        Effects { records: vec![record], events: vec![event], ..Effects::default() }
+            .publish(messages::build_statuses(input.round), vec![change])
+    }
+}
+
+/// The event that tells everyone how a build was decided.
+pub fn build_event(round: RoundNumber, hotkey: &Hotkey) -> String {
+    format!("round/{round}/build/{hotkey}")
+}

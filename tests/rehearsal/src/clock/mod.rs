@@ -1,0 +1,8 @@
+//! The world's two clocks: the wall clock that can be told to skip, and the block clock of the chain.
+
+mod chain;
+mod world;
+
+pub use chain::{ChainClock, SECONDS_PER_BLOCK};
+pub(crate) use chain::ChainStart;
+pub use world::WorldClock;

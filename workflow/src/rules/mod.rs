@@ -12,6 +12,7 @@
 //! | what validators pay | [`weights`] | collection-and-rounds 8.2 to 8.4 |
 //! | what became of an image | [`builds`] | generation 3 |
 //! | when a regeneration disqualifies | [`generation_report`] | generation 6.2 |
+//! | how a duel is decided | [`duel`] | judge 4.7 to 4.10 |
 //! | the questions of a duel | [`vlm_calls`] | judge 4.4 |
 //! | reading the model's answers | [`vlm_answer`] | judge 4.3, 4.5 |
 //! | margins, walkovers, the win test | [`matches`] | judge 3, 14.3 |
@@ -22,6 +23,7 @@
 
 pub mod builds;
 pub mod curtailment;
+pub mod duel;
 pub mod generation_report;
 pub mod leader;
 pub mod matches;

@@ -19,7 +19,11 @@ pub const MAX_INITIAL_DEPLOYMENTS: u32 = 2;
 pub fn batches<T: Clone>(prompts: &[T], repeat: u32, size: usize) -> Vec<Vec<T>> {
     let size = size.max(1);
     let halves = prompts.len() <= size && repeat % 2 == 0;
-    let size = if halves { prompts.len().div_ceil(2).max(1) } else { size };
+    let size = if halves {
+        prompts.len().div_ceil(2).max(1)
+    } else {
+        size
+    };
     prompts.chunks(size).map(<[T]>::to_vec).collect()
 }
 
@@ -30,7 +34,10 @@ mod tests {
     #[test]
     fn a_round_has_four_batches() {
         let prompts: Vec<u32> = (0..128).collect();
-        let sizes: Vec<usize> = batches(&prompts, 1, BATCH_SIZE).iter().map(Vec::len).collect();
+        let sizes: Vec<usize> = batches(&prompts, 1, BATCH_SIZE)
+            .iter()
+            .map(Vec::len)
+            .collect();
         assert_eq!(sizes, [32, 32, 32, 32]);
     }
 
@@ -38,9 +45,16 @@ mod tests {
     fn no_two_batches_in_a_row_are_the_same() {
         for count in 2..=70 {
             let prompts: Vec<u32> = (0..count).collect();
-            let all: Vec<Vec<u32>> = (1..=4).flat_map(|repeat| batches(&prompts, repeat, BATCH_SIZE)).collect();
-            assert!(all.windows(2).all(|pair| pair[0] != pair[1]), "{count} prompts");
-            assert!((1..=4).all(|repeat| batches(&prompts, repeat, BATCH_SIZE).concat() == prompts));
+            let all: Vec<Vec<u32>> = (1..=4)
+                .flat_map(|repeat| batches(&prompts, repeat, BATCH_SIZE))
+                .collect();
+            assert!(
+                all.windows(2).all(|pair| pair[0] != pair[1]),
+                "{count} prompts"
+            );
+            assert!(
+                (1..=4).all(|repeat| batches(&prompts, repeat, BATCH_SIZE).concat() == prompts)
+            );
         }
     }
 

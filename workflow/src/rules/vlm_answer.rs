@@ -219,18 +219,43 @@ impl VerifyAnswer {
     /// count for nothing and repeated ones once; a feature without a check has none.
     ///
     /// Texts are compared without case, surrounding blanks, and the number and category tag that the question puts
-    /// around them.
+    /// around them. Where there are as many checks as features, one with no asked text at all stands for the feature at
+    /// its place: models reword.
     pub fn matches_of(&self, features: &[Feature]) -> Vec<Option<FeatureMatch>> {
-        features
+        let asked: Vec<String> = features
             .iter()
-            .map(|feature| {
-                let wanted = plain_feature(&feature.description);
+            .map(|feature| plain_feature(&feature.description))
+            .collect();
+        let answered: Vec<String> = self
+            .checks
+            .iter()
+            .map(|check| plain_feature(&check.feature))
+            .collect();
+        let by_place = asked.len() == answered.len();
+        let check_of = |place: usize, text: &String| {
+            let by_text = answered.iter().position(|answer| answer == text);
+            let reworded = || {
+                answered
+                    .get(place)
+                    .filter(|answer| by_place && !asked.contains(answer))
+                    .map(|_| place)
+            };
+            by_text.or_else(reworded)
+        };
+        asked
+            .iter()
+            .enumerate()
+            .map(|(place, text)| {
                 self.checks
-                    .iter()
-                    .find(|check| plain_feature(&check.feature) == wanted)
+                    .get(check_of(place, text)?)
                     .map(|check| check.matches)
             })
             .collect()
+    }
+
+    /// Whether at least half of the features are answered. Less is no answer, and the call is tried again.
+    pub fn is_answer_to(&self, features: &[Feature]) -> bool {
+        self.matches_of(features).iter().flatten().count() * 2 >= features.len()
     }
 }
 
@@ -600,6 +625,34 @@ mod tests {
             answer.matches_of(&[feature("Four legs"), feature("a handle"), feature("a lid")]),
             [Some(FeatureMatch::Yes), Some(FeatureMatch::Partial), None]
         );
+    }
+
+    #[test]
+    fn a_reworded_check_stands_for_the_feature_at_its_place() {
+        let features = [feature("four legs"), feature("a handle"), feature("a lid")];
+        let answer = |texts: &[&str]| VerifyAnswer {
+            checks: texts
+                .iter()
+                .map(|text| check(text, FeatureMatch::Yes))
+                .collect(),
+            main_object_correct: true,
+        };
+        let answered = |texts: &[&str]| {
+            let matches = answer(texts).matches_of(&features);
+            matches.iter().map(Option::is_some).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            answered(&["4 legs", "has a handle", "a lid"]),
+            [true, true, true]
+        );
+        assert_eq!(
+            answered(&["a handle", "a handle", "a lid"]),
+            [false, true, true]
+        );
+        assert_eq!(answered(&["4 legs", "has a handle"]), [false, false, false]);
+        assert!(answer(&["a handle", "a lid"]).is_answer_to(&features));
+        assert!(!answer(&["a handle"]).is_answer_to(&features));
+        assert!(!answer(&[]).is_answer_to(&features));
     }
 
     #[test]

@@ -53,6 +53,7 @@ impl Observation {
             .audited(&format!("{defender}_1"), right, 1.0)
     }
 
+    /// A line of the source audit file.
     pub fn source(mut self, hotkey: &str, passed: bool) -> Self {
         let verdict = if passed {
             Verdict::Passed
@@ -98,6 +99,7 @@ impl Observation {
         self
     }
 
+    /// What follows from it.
     pub fn decision(&self) -> Decision {
         decide(self, &derive(self))
     }
@@ -123,6 +125,7 @@ fn told(entry: &TimelineEntry) -> String {
 }
 
 impl Decision {
+    /// The winner, as in the file.
     pub fn winner(&self) -> Option<&str> {
         self.winner.as_ref().map(Side::as_str)
     }
@@ -135,6 +138,7 @@ impl Decision {
             .collect()
     }
 
+    /// The matches to play for one purpose.
     pub fn of_purpose(&self, purpose: MatchPurpose) -> Vec<String> {
         let wanted = self
             .matches_to_play

@@ -1,0 +1,542 @@
+//! Drawing scene documents in a browser that never sees a module.
+//!
+//! Pages load once from a server on the loopback interface whose address holds a secret, and keep their renderer and
+//! its compiled shaders. A document is fetched from that server and every picture is posted back to it as raw pixels,
+//! so nothing is encoded, or decoded, on the browser's side. PNG is made here, on threads of our own, while the next
+//! picture is drawn.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::{Semaphore, mpsc, watch};
+
+use crate::browser::cdp::{CdpError, Event};
+use crate::browser::{Browser, Launch, LaunchError, PageHandle};
+use crate::document::fields::{MaterialKind, TEXTURE};
+use crate::document::{ATTRIBUTES, MAGIC};
+use crate::png::{Pixels, WrongSize};
+use crate::views::PictureRequest;
+
+/// Documents a page draws before it is replaced.
+const RUNS_A_PAGE: u32 = 2_000;
+/// Longest a fresh page may take: it compiles its first shaders only when it draws.
+const READY_TIMEOUT: Duration = Duration::from_secs(60);
+/// Largest picture a page may post: 4096 x 4096 pixels.
+const MAX_PICTURE_BYTES: usize = 4096 * 4096 * 4;
+
+/// What draws.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Graphics {
+    /// SwiftShader, on the processor: the same pixels on every machine.
+    #[default]
+    Software,
+    /// The machine's graphics card, by ANGLE on Vulkan.
+    Gpu,
+}
+
+/// How the drawing browser is started.
+#[derive(Debug, Clone)]
+pub struct DrawerConfig {
+    /// The browser; looked for in the usual places when none.
+    pub chromium: Option<PathBuf>,
+    /// The user the browser runs as when we are root.
+    pub unprivileged_uid_gid: Option<(u32, u32)>,
+    /// Whether it may run without its sandbox.
+    pub allow_no_sandbox: bool,
+    /// Documents drawn at the same time.
+    pub pages: usize,
+    /// Longest one document may take.
+    pub time_limit: Duration,
+    /// What draws.
+    pub graphics: Graphics,
+}
+
+/// Why nothing was drawn.
+#[derive(Debug, thiserror::Error)]
+pub enum DrawError {
+    /// No browser.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// The browser broke.
+    #[error("the drawing browser failed: {0}")]
+    Browser(#[from] CdpError),
+    /// The drawing page's process ended.
+    #[error("the drawing browser crashed")]
+    Crashed,
+    /// It took too long.
+    #[error("drawing took longer than {} s", .0.as_secs())]
+    Timeout(Duration),
+    /// Three.js refused the scene, twice and in a fresh page.
+    #[error("the scene cannot be drawn: {0}")]
+    Scene(String),
+    /// The page did not send what was asked for.
+    #[error("the drawing page sent {received} of {expected} pictures")]
+    Missing {
+        /// Pictures that came.
+        received: usize,
+        /// Pictures asked for.
+        expected: usize,
+    },
+    /// A picture of the wrong size.
+    #[error(transparent)]
+    WrongSize(#[from] WrongSize),
+    /// The loopback server did not start.
+    #[error("cannot listen on the loopback interface")]
+    Listen(#[source] std::io::Error),
+}
+
+/// The pool of drawing pages.
+#[derive(Debug)]
+pub struct Drawer {
+    config: DrawerConfig,
+    places: Semaphore,
+    idle: Mutex<Vec<Page>>,
+    browser: tokio::sync::Mutex<Option<Arc<Browser>>>,
+    desk: Arc<Desk>,
+    address: String,
+    server: tokio::task::JoinHandle<()>,
+}
+
+/// Where documents wait to be fetched and pictures arrive.
+#[derive(Debug, Default)]
+struct Desk {
+    next: AtomicU64,
+    jobs: Mutex<HashMap<u64, Job>>,
+}
+
+#[derive(Debug)]
+struct Job {
+    document: Bytes,
+    pictures: mpsc::UnboundedSender<(usize, Bytes)>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Drawn {
+    error: Option<String>,
+    timings: Timings,
+}
+
+/// Where a document's time went, in the page.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize, serde::Serialize)]
+#[serde(rename_all(deserialize = "camelCase"))]
+pub struct Timings {
+    /// Fetching the document.
+    pub fetch_ms: f64,
+    /// Building the scene.
+    pub build_ms: f64,
+    /// Handing the pictures to the graphics process.
+    pub draw_ms: f64,
+    /// Waiting for them and reading their pixels.
+    pub read_ms: f64,
+    /// Waiting for the last pixels to be sent.
+    pub send_ms: f64,
+}
+
+impl Drawer {
+    /// Starts the loopback server and the browser, and makes one page ready.
+    ///
+    /// # Errors
+    ///
+    /// [`DrawError`] if either does not start.
+    pub async fn launch(config: DrawerConfig) -> Result<Self, DrawError> {
+        let desk = Arc::new(Desk::default());
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
+            .await
+            .map_err(DrawError::Listen)?;
+        let port = listener.local_addr().map_err(DrawError::Listen)?.port();
+        let secret = secret().map_err(DrawError::Listen)?;
+        let routes = routes(&secret, desk.clone());
+        let server = tokio::spawn(async move {
+            if let Err(error) = axum::serve(listener, routes).await {
+                tracing::error!(%error, "the loopback server of the drawing pages ended");
+            }
+        });
+        let drawer = Self {
+            places: Semaphore::new(config.pages.max(1)),
+            idle: Mutex::default(),
+            browser: tokio::sync::Mutex::default(),
+            desk,
+            address: format!("http://127.0.0.1:{port}/{secret}/"),
+            server,
+            config,
+        };
+        let page = drawer.open().await?;
+        drawer.give_back(page);
+        Ok(drawer)
+    }
+
+    /// Draws a canonical document: one picture for every angle of every request, in order.
+    ///
+    /// # Errors
+    ///
+    /// [`DrawError::Scene`] if Three.js cannot draw it, which it says again in a fresh page; everything else is ours.
+    pub async fn draw(
+        &self,
+        document: Bytes,
+        requests: &[PictureRequest],
+    ) -> Result<(Vec<Pixels>, Timings), DrawError> {
+        let _place = self.places.acquire().await.map_err(|_| CdpError::Closed)?;
+        let first = self.draw_once(document.clone(), requests).await;
+        match first {
+            Err(
+                error @ (DrawError::Crashed
+                | DrawError::Browser(_)
+                | DrawError::Scene(_)
+                | DrawError::Missing { .. }),
+            ) => {
+                tracing::warn!(%error, "drawing failed, once more in a fresh page");
+                self.idle
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .clear();
+                self.draw_once(document, requests).await
+            }
+            other => other,
+        }
+    }
+
+    /// Free places.
+    pub fn free_places(&self) -> usize {
+        self.places.available_permits()
+    }
+
+    /// The graphics behind the pages: renderer, samples, what is in memory.
+    ///
+    /// # Errors
+    ///
+    /// [`DrawError`] if no page answers.
+    pub async fn info(&self) -> Result<Value, DrawError> {
+        let _place = self.places.acquire().await.map_err(|_| CdpError::Closed)?;
+        let page = match self.take() {
+            Some(page) => page,
+            None => self.open().await?,
+        };
+        let info = page.handle.session.evaluate("assizeInfo()").await?;
+        self.give_back(page);
+        Ok(info)
+    }
+
+    /// Ends browser and server.
+    pub async fn close(&self) {
+        self.places.close();
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+        if let Some(browser) = self.browser.lock().await.take() {
+            browser.close().await;
+        }
+        self.server.abort();
+    }
+
+    async fn draw_once(
+        &self,
+        document: Bytes,
+        requests: &[PictureRequest],
+    ) -> Result<(Vec<Pixels>, Timings), DrawError> {
+        let mut page = match self.take().filter(|page| !page.is_dead()) {
+            Some(page) => page,
+            None => self.open().await?,
+        };
+        page.runs += 1;
+        let sizes: Vec<u32> = requests
+            .iter()
+            .flat_map(|request| request.angles.iter().map(|_| request.size))
+            .collect();
+        let (sender, mut arriving) = mpsc::unbounded_channel();
+        let ticket = self.desk.take_in(document, sender);
+        let job = json!({
+            "document": format!("document/{}", ticket.number),
+            "upload": format!("pixels/{}", ticket.number),
+            "batches": requests,
+        });
+        let expression = format!("assizeDraw({job})");
+        let mut crashed = page.crashed.clone();
+        let mut pictures: Vec<Option<Bytes>> = vec![None; sizes.len()];
+        let answer = {
+            let drawing = async {
+                tokio::select! {
+                    answer = page.handle.session.evaluate(&expression) => answer.map_err(DrawError::from),
+                    _ = crashed.wait_for(|crashed| *crashed) => Err(DrawError::Crashed),
+                    () = tokio::time::sleep(self.config.time_limit) => Err(DrawError::Timeout(self.config.time_limit)),
+                }
+            };
+            tokio::pin!(drawing);
+            loop {
+                tokio::select! {
+                    answer = &mut drawing => break answer,
+                    Some((number, pixels)) = arriving.recv() => {
+                        if let Some(slot) = pictures.get_mut(number) {
+                            *slot = Some(pixels);
+                        }
+                    }
+                }
+            }
+        };
+        drop(ticket);
+        while let Ok((number, pixels)) = arriving.try_recv() {
+            if let Some(slot) = pictures.get_mut(number) {
+                *slot = Some(pixels);
+            }
+        }
+        let drawn: Drawn =
+            serde_json::from_value(answer?).map_err(|error| CdpError::Script(error.to_string()))?;
+        if let Some(error) = drawn.error {
+            return Err(DrawError::Scene(error));
+        }
+        if page.runs < RUNS_A_PAGE {
+            self.give_back(page);
+        }
+        let received = pictures.iter().flatten().count();
+        if received != sizes.len() {
+            return Err(DrawError::Missing {
+                received,
+                expected: sizes.len(),
+            });
+        }
+        let pixels = pictures
+            .iter()
+            .flatten()
+            .zip(sizes)
+            .map(|(bytes, size)| Pixels::from_webgl(size, bytes))
+            .collect::<Result<_, _>>()?;
+        Ok((pixels, drawn.timings))
+    }
+
+    fn take(&self) -> Option<Page> {
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop()
+    }
+
+    fn give_back(&self, page: Page) {
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(page);
+    }
+
+    async fn open(&self) -> Result<Page, DrawError> {
+        let browser = {
+            let mut current = self.browser.lock().await;
+            match current.as_ref().filter(|browser| !browser.is_closed()) {
+                Some(browser) => browser.clone(),
+                None => {
+                    *current = None;
+                    let browser = Arc::new(Browser::launch(&self.launch_options()).await?);
+                    *current = Some(browser.clone());
+                    browser
+                }
+            }
+        };
+        tokio::time::timeout(READY_TIMEOUT, Page::open(browser, &self.address))
+            .await
+            .map_err(|_| DrawError::Timeout(READY_TIMEOUT))?
+            .map_err(DrawError::from)
+    }
+
+    fn launch_options(&self) -> Launch {
+        let mut flags = vec![
+            // Only the loopback server's literal address resolves.
+            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1".to_owned(),
+            "--enable-webgl".to_owned(),
+            "--ignore-gpu-blocklist".to_owned(),
+            "--use-gl=angle".to_owned(),
+        ];
+        match self.config.graphics {
+            Graphics::Software => flags.extend([
+                "--use-angle=swiftshader".to_owned(),
+                "--enable-unsafe-swiftshader".to_owned(),
+            ]),
+            Graphics::Gpu => flags.extend([
+                "--use-angle=vulkan".to_owned(),
+                "--enable-features=Vulkan".to_owned(),
+            ]),
+        }
+        Launch {
+            chromium: self.config.chromium.clone(),
+            unprivileged_uid_gid: self.config.unprivileged_uid_gid,
+            allow_no_sandbox: self.config.allow_no_sandbox,
+            data_limit: None,
+            flags,
+        }
+    }
+}
+
+impl Drop for Drawer {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+/// A page with a renderer of its own.
+#[derive(Debug)]
+struct Page {
+    handle: PageHandle,
+    browser: Arc<Browser>,
+    crashed: watch::Receiver<bool>,
+    runs: u32,
+}
+
+impl Page {
+    async fn open(browser: Arc<Browser>, address: &str) -> Result<Self, CdpError> {
+        let (handle, events) = browser.open().await?;
+        let (crash, crashed) = watch::channel(false);
+        tokio::spawn(watch_for_crash(events, crash));
+        let session = &handle.session;
+        session.call("Inspector.enable", json!({})).await?;
+        session
+            .call("Page.navigate", json!({ "url": address }))
+            .await?;
+        // The page's modules load after the navigation is answered.
+        session
+            .evaluate(
+                "new Promise((resolve, reject) => { const look = () => globalThis.assizeDraw ? resolve(true) : \
+                 setTimeout(look, 5); addEventListener('error', (event) => reject(new Error(event.message))); look(); })",
+            )
+            .await?;
+        Ok(Self {
+            handle,
+            browser,
+            crashed,
+            runs: 0,
+        })
+    }
+
+    fn is_dead(&self) -> bool {
+        *self.crashed.borrow() || self.browser.is_closed()
+    }
+}
+
+async fn watch_for_crash(mut events: mpsc::UnboundedReceiver<Event>, crash: watch::Sender<bool>) {
+    while let Some(event) = events.recv().await {
+        if matches!(
+            event.method.as_str(),
+            "Inspector.targetCrashed" | "Inspector.detached"
+        ) {
+            break;
+        }
+    }
+    let _ = crash.send(true);
+}
+
+impl Desk {
+    fn take_in(
+        self: &Arc<Self>,
+        document: Bytes,
+        pictures: mpsc::UnboundedSender<(usize, Bytes)>,
+    ) -> Ticket {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        self.jobs().insert(number, Job { document, pictures });
+        Ticket {
+            desk: self.clone(),
+            number,
+        }
+    }
+
+    fn jobs(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Job>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes the job off the desk when its caller is done, or gone.
+struct Ticket {
+    desk: Arc<Desk>,
+    number: u64,
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.desk.jobs().remove(&self.number);
+    }
+}
+
+const DRAW_PAGE: &str = include_str!("../assets/draw.html");
+const DRAW_SCRIPT: &str = include_str!("../assets/draw.js");
+const THREE_MODULE: &str = include_str!(concat!(env!("OUT_DIR"), "/three.module.js"));
+const THREE_CORE: &str = include_str!(concat!(env!("OUT_DIR"), "/three.core.js"));
+
+fn routes(secret: &str, desk: Arc<Desk>) -> Router {
+    let at = |path: &str| format!("/{secret}{path}");
+    let html = || async {
+        let policy = "default-src 'none'; script-src 'self'; connect-src 'self'";
+        let headers = [
+            (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+            (header::CONTENT_SECURITY_POLICY, policy),
+        ];
+        (headers, DRAW_PAGE)
+    };
+    Router::new()
+        .route(&at("/"), get(html))
+        .route(&at("/draw.js"), get(|| async { script(DRAW_SCRIPT) }))
+        .route(
+            &at("/three.module.js"),
+            get(|| async { script(THREE_MODULE) }),
+        )
+        .route(&at("/three.core.js"), get(|| async { script(THREE_CORE) }))
+        .route(&at("/tables.json"), get(|| async { axum::Json(tables()) }))
+        .route(&at("/document/{number}"), get(document))
+        .route(&at("/pixels/{number}/{picture}"), post(pixels))
+        .layer(DefaultBodyLimit::max(MAX_PICTURE_BYTES))
+        .with_state(desk)
+}
+
+fn script(text: &'static str) -> Response {
+    (
+        [(header::CONTENT_TYPE, "text/javascript; charset=utf-8")],
+        text,
+    )
+        .into_response()
+}
+
+async fn document(State(desk): State<Arc<Desk>>, Path(number): Path<u64>) -> Response {
+    match desk.jobs().get(&number) {
+        Some(job) => job.document.clone().into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+async fn pixels(
+    State(desk): State<Arc<Desk>>,
+    Path((number, picture)): Path<(u64, usize)>,
+    body: Bytes,
+) -> StatusCode {
+    match desk.jobs().get(&number) {
+        Some(job) if job.pictures.send((picture, body)).is_ok() => StatusCode::NO_CONTENT,
+        _ => StatusCode::NOT_FOUND,
+    }
+}
+
+fn tables() -> Value {
+    let materials: serde_json::Map<String, Value> = MaterialKind::ALL
+        .iter()
+        .map(|kind| {
+            (
+                kind.class().to_owned(),
+                json!(kind.fields().collect::<Vec<_>>()),
+            )
+        })
+        .collect();
+    json!({ "magic": MAGIC, "attributes": ATTRIBUTES, "texture": TEXTURE, "materials": materials })
+}
+
+/// 128 random bits for the loopback address, so that no other process of the machine can guess it.
+fn secret() -> std::io::Result<String> {
+    let mut bytes = [0_u8; 16];
+    std::io::Read::read_exact(&mut std::fs::File::open("/dev/urandom")?, &mut bytes)?;
+    Ok(hex::encode(bytes))
+}

@@ -1,0 +1,445 @@
+//! Measuring a scene document against the published limits.
+//!
+//! Figures come from the data that will be drawn, never from a property a module can write over: attribute lengths, not
+//! `count`; boxes computed from the vertices, never a preset `boundingBox`. Source: render specification, limits and
+//! post-validation measurements, with the order of the miner-side validator.
+
+use serde::{Deserialize, Serialize};
+
+use crate::document::{Drawable, Geometry, Material, Node, NodeKind, Scene, fields};
+use crate::failure::{Failure, Rule, Stage};
+use crate::matrix::{Box3, multiply};
+
+/// Most vertices of a scene: position counts summed over nodes, instances not multiplied.
+pub const MAX_VERTICES: u64 = 250_000;
+/// Most meshes, lines and point clouds of a scene, visible or not.
+pub const MAX_DRAW_CALLS: u64 = 200;
+/// Deepest level; the root group is 0.
+pub const MAX_DEPTH: u32 = 32;
+/// Most instances, summed over instanced meshes.
+pub const MAX_INSTANCES: u64 = 50_000;
+/// Most bytes of data textures.
+pub const MAX_TEXTURE_BYTES: u64 = 4_194_304;
+/// Half the edge of the cube a scene must fit in.
+pub const HALF_EXTENT: f64 = 0.5;
+/// Most triangles, line segments and points drawn for one picture, instances multiplied.
+///
+/// Assize's own limit: without it a legal 50,000 instances of 250,000 vertices would occupy a renderer for hours.
+pub const MAX_DRAWN_PRIMITIVES: f64 = 4_000_000.0;
+/// Most draw commands for one picture: geometry groups with a material each. Assize's own limit.
+pub const MAX_DRAWN_COMMANDS: f64 = 4_000.0;
+
+/// The figures of a scene, as reports show them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Metrics {
+    /// Vertices.
+    pub vertices: u64,
+    /// Meshes, lines and point clouds.
+    #[serde(rename = "drawCalls")]
+    pub draw_calls: u64,
+    /// Deepest level. Written under both names the reference validators use.
+    #[serde(rename = "maxDepth")]
+    pub max_depth: u32,
+    /// The same as `max_depth`.
+    pub depth: u32,
+    /// Instances.
+    pub instances: u64,
+    /// Bytes of distinct data textures.
+    #[serde(rename = "textureBytes")]
+    pub texture_bytes: u64,
+    /// Extent in world units, or none for a cyclic scene. A NaN is written as null.
+    pub bbox: Option<Extent>,
+    /// Triangles, line segments and points drawn for one picture.
+    #[serde(rename = "drawnPrimitives", default)]
+    pub drawn_primitives: u64,
+}
+
+/// An extent in world units.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Extent {
+    /// Lower corner.
+    pub min: Corner,
+    /// Upper corner.
+    pub max: Corner,
+}
+
+/// A corner of an extent. Values that are not numbers are none.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the axes")]
+pub struct Corner {
+    pub x: Option<f64>,
+    pub y: Option<f64>,
+    pub z: Option<f64>,
+}
+
+impl Corner {
+    fn new([x, y, z]: [f64; 3]) -> Self {
+        let finite = |value: f64| value.is_finite().then_some(value);
+        Self {
+            x: finite(x),
+            y: finite(y),
+            z: finite(z),
+        }
+    }
+}
+
+/// Measures `scene`. An empty list means that it passed.
+pub fn measure(scene: &Scene) -> (Metrics, Vec<Failure>) {
+    let mut metrics = Metrics {
+        vertices: 0,
+        draw_calls: 0,
+        max_depth: 0,
+        depth: 0,
+        instances: 0,
+        texture_bytes: 0,
+        bbox: None,
+        drawn_primitives: 0,
+    };
+    let mut drawn = Drawn::default();
+    let mut visible = Vec::with_capacity(scene.nodes.len());
+    for node in &scene.nodes {
+        metrics.max_depth = metrics.max_depth.max(node.depth);
+        let parent_visible = node.parent.is_none_or(|parent| visible[parent]);
+        visible.push(parent_visible && node.visible);
+        let Some(drawable) = &node.drawable else {
+            continue;
+        };
+        metrics.draw_calls += 1;
+        let geometry = &scene.geometries[drawable.geometry];
+        if let Some(position) = geometry.position() {
+            metrics.vertices += scene.attributes[position].count as u64;
+        }
+        if let Some(instances) = &drawable.instances {
+            metrics.instances = metrics.instances.saturating_add(whole(instances.count));
+        }
+        if parent_visible && node.visible && node.layers & 1 != 0 {
+            drawn.add(scene, node, drawable, geometry);
+        }
+    }
+    metrics.depth = metrics.max_depth;
+    metrics.texture_bytes = texture_bytes(scene);
+    metrics.drawn_primitives = drawn.primitives as u64;
+
+    let failures = if scene.has_cycle {
+        vec![failure(
+            Rule::CycleDetected,
+            "an object stands in the scene more than once",
+        )]
+    } else {
+        let extent = extent(scene);
+        metrics.bbox = Some(Extent {
+            min: Corner::new(extent.min),
+            max: Corner::new(extent.max),
+        });
+        failures(scene, &metrics, &drawn, &extent)
+    };
+    (metrics, failures)
+}
+
+fn failures(scene: &Scene, metrics: &Metrics, drawn: &Drawn, extent: &Box3) -> Vec<Failure> {
+    let mut found = Vec::new();
+    let mut over = |rule, what: &str, value: u64, limit: u64| {
+        if value > limit {
+            found.push(failure(rule, format!("{what} {value} > {limit}")));
+        }
+    };
+    if scene.is_cut {
+        over(
+            Rule::DepthLimitExceeded,
+            "the scene was walked to depth",
+            u64::from(MAX_DEPTH) + 1,
+            u64::from(MAX_DEPTH),
+        );
+    }
+    over(
+        Rule::VertexLimitExceeded,
+        "vertices",
+        metrics.vertices,
+        MAX_VERTICES,
+    );
+    over(
+        Rule::DrawCallLimitExceeded,
+        "draw calls",
+        metrics.draw_calls,
+        MAX_DRAW_CALLS,
+    );
+    over(
+        Rule::DepthLimitExceeded,
+        "depth",
+        u64::from(metrics.max_depth),
+        u64::from(MAX_DEPTH),
+    );
+    over(
+        Rule::InstanceLimitExceeded,
+        "instances",
+        metrics.instances,
+        MAX_INSTANCES,
+    );
+    over(
+        Rule::TextureDataExceeded,
+        "texture bytes",
+        metrics.texture_bytes,
+        MAX_TEXTURE_BYTES,
+    );
+    over(
+        Rule::DrawnPrimitivesExceeded,
+        "triangles, lines and points drawn",
+        drawn.primitives as u64,
+        MAX_DRAWN_PRIMITIVES as u64,
+    );
+    over(
+        Rule::DrawnPrimitivesExceeded,
+        "draw commands",
+        drawn.commands as u64,
+        MAX_DRAWN_COMMANDS as u64,
+    );
+    if let Some((width, height)) = oversized_texture(scene) {
+        found.push(failure(
+            Rule::TextureDataExceeded,
+            format!(
+                "a texture claims {width} x {height} pixels, more than {MAX_TEXTURE_BYTES} bytes"
+            ),
+        ));
+    }
+    if scene.is_truncated {
+        if found.is_empty() {
+            found.push(failure(
+                Rule::SceneDataExceeded,
+                format!(
+                    "the scene holds more than {} bytes of vertex data",
+                    crate::document::MAX_DOCUMENT_BYTES
+                ),
+            ));
+        }
+        return found;
+    }
+    if extent.is_empty() {
+        found.push(failure(Rule::EmptyScene, "the scene has no vertices"));
+    } else if extent.has_nan() {
+        found.push(failure(
+            Rule::BoundingBoxOutOfRange,
+            "the extent of the scene is not a number: a position or a transform holds NaN",
+        ));
+    } else if extent.min.iter().any(|value| *value < -HALF_EXTENT)
+        || extent.max.iter().any(|value| *value > HALF_EXTENT)
+    {
+        found.push(failure(
+            Rule::BoundingBoxOutOfRange,
+            format!(
+                "the scene extends from ({}, {}, {}) to ({}, {}, {}); each axis must stay within -0.5 and 0.5",
+                extent.min[0], extent.min[1], extent.min[2], extent.max[0], extent.max[1], extent.max[2]
+            ),
+        ));
+    }
+    found
+}
+
+fn failure(rule: Rule, detail: impl Into<String>) -> Failure {
+    Failure::new(Stage::PostValidation, rule, detail)
+}
+
+/// A count a module wrote, as a whole number: NaN and negative numbers are 0.
+fn whole(value: f64) -> u64 {
+    if value > 0.0 { value.floor() as u64 } else { 0 }
+}
+
+/// Bytes of the distinct data textures that counted slots of drawn objects' materials hold.
+fn texture_bytes(scene: &Scene) -> u64 {
+    let mut seen = vec![false; scene.textures.len()];
+    let mut bytes = 0.0;
+    for node in &scene.nodes {
+        let Some(drawable) = &node.drawable else {
+            continue;
+        };
+        for material in drawable.materials.iter().flatten() {
+            for (slot, texture) in scene.materials[*material].textures() {
+                if fields::slot_is_counted(slot) && !std::mem::replace(&mut seen[texture], true) {
+                    bytes += scene.textures[texture]
+                        .image
+                        .as_ref()
+                        .map_or(0.0, |image| image.byte_length);
+                }
+            }
+        }
+    }
+    bytes as u64
+}
+
+/// A texture whose claimed size alone would take more than the texture budget of graphics memory.
+fn oversized_texture(scene: &Scene) -> Option<(f64, f64)> {
+    scene
+        .textures
+        .iter()
+        .filter_map(|texture| texture.image.as_ref())
+        .find(|image| !(image.width.max(0.0) * image.height.max(0.0) <= MAX_TEXTURE_BYTES as f64))
+        .map(|image| (image.width, image.height))
+}
+
+/// World matrices of all nodes, in their order.
+pub fn world_matrices(scene: &Scene) -> Vec<[f64; 16]> {
+    let mut world: Vec<[f64; 16]> = Vec::with_capacity(scene.nodes.len());
+    for node in &scene.nodes {
+        let own = match (node.fixed_world, node.parent) {
+            (Some(fixed), _) => fixed,
+            (None, Some(parent)) => multiply(&world[parent], &node.local),
+            (None, None) => node.local,
+        };
+        world.push(own);
+    }
+    world
+}
+
+/// `Box3.setFromObject(root)`, computed from the vertices.
+fn extent(scene: &Scene) -> Box3 {
+    let world = world_matrices(scene);
+    let mut boxes: Vec<Option<Box3>> = vec![None; scene.geometries.len()];
+    let mut extent = Box3::EMPTY;
+    for (node, world) in scene.nodes.iter().zip(&world) {
+        let Some(drawable) = &node.drawable else {
+            continue;
+        };
+        let geometry = &scene.geometries[drawable.geometry];
+        let own = *boxes[drawable.geometry].get_or_insert_with(|| geometry_box(scene, geometry));
+        let own = match &drawable.instances {
+            None => own,
+            Some(instances) => {
+                let mut all = Box3::EMPTY;
+                if let Some(matrices) = instances.matrices {
+                    let matrices = &scene.attributes[matrices];
+                    let count = (whole(instances.count) as usize).min(matrices.count);
+                    for instance in 0..count {
+                        let matrix: [f64; 16] =
+                            std::array::from_fn(|element| matrices.get(instance, element));
+                        all.union(&own.transformed(&matrix));
+                    }
+                }
+                all
+            }
+        };
+        extent.union(&own.transformed(world));
+    }
+    extent
+}
+
+fn geometry_box(scene: &Scene, geometry: &Geometry) -> Box3 {
+    let Some(position) = geometry.position() else {
+        return Box3::EMPTY;
+    };
+    let mut whole = attribute_box(scene, position);
+    for morph in &geometry.morphs[0] {
+        let morph = attribute_box(scene, *morph);
+        if geometry.morphs_relative {
+            let sum = |a: [f64; 3], b: [f64; 3]| [a[0] + b[0], a[1] + b[1], a[2] + b[2]];
+            whole.expand(sum(whole.min, morph.min));
+            whole.expand(sum(whole.max, morph.max));
+        } else {
+            whole.expand(morph.min);
+            whole.expand(morph.max);
+        }
+    }
+    whole
+}
+
+fn attribute_box(scene: &Scene, attribute: usize) -> Box3 {
+    let attribute = &scene.attributes[attribute];
+    let mut whole = Box3::EMPTY;
+    for item in 0..attribute.count {
+        whole.expand([
+            attribute.get(item, 0),
+            attribute.get(item, 1),
+            attribute.get(item, 2),
+        ]);
+    }
+    whole
+}
+
+/// What one picture costs.
+#[derive(Debug, Default, Clone, Copy, PartialEq)]
+struct Drawn {
+    primitives: f64,
+    commands: f64,
+}
+
+impl Drawn {
+    fn add(&mut self, scene: &Scene, node: &Node, drawable: &Drawable, geometry: &Geometry) {
+        let instances = drawable
+            .instances
+            .as_ref()
+            .map_or(1.0, |instances| whole(instances.count) as f64);
+        let mut add = |material: Option<usize>, first: f64, count: f64| {
+            let Some(material) = material.map(|index| &scene.materials[index]) else {
+                return;
+            };
+            if !material.flag("visible") {
+                return;
+            }
+            let passes = if needs_two_passes(material) { 2.0 } else { 1.0 };
+            let vertices = drawn_vertices(scene, geometry, first, count);
+            self.primitives +=
+                passes * instances * primitives(scene, node.kind, material, geometry, vertices);
+            self.commands += passes;
+        };
+        if drawable.has_material_array {
+            for group in &geometry.groups {
+                let material = if group.material >= 0.0 && group.material.fract() == 0.0 {
+                    drawable
+                        .materials
+                        .get(group.material as usize)
+                        .copied()
+                        .flatten()
+                } else {
+                    None
+                };
+                add(material, group.start, group.count);
+            }
+        } else {
+            add(
+                drawable.materials.first().copied().flatten(),
+                0.0,
+                f64::INFINITY,
+            );
+        }
+    }
+}
+
+/// Three.js draws the back faces of a transparent double-sided material first.
+fn needs_two_passes(material: &Material) -> bool {
+    const DOUBLE_SIDE: f64 = 2.0;
+    material.flag("transparent")
+        && material.number("side") == Some(DOUBLE_SIDE)
+        && !material.flag("forceSinglePass")
+}
+
+/// Vertices or indices inside draw range, group and buffer.
+fn drawn_vertices(scene: &Scene, geometry: &Geometry, first: f64, count: f64) -> f64 {
+    let held = geometry
+        .index
+        .or(geometry.position())
+        .map_or(0.0, |attribute| scene.attributes[attribute].count as f64);
+    let start = geometry.range_start.max(first).max(0.0);
+    let end = (geometry.range_start + geometry.range_count)
+        .min(first + count)
+        .min(held);
+    let drawn = end - start;
+    if drawn > 0.0 { drawn } else { 0.0 }
+}
+
+fn primitives(
+    scene: &Scene,
+    kind: NodeKind,
+    material: &Material,
+    geometry: &Geometry,
+    vertices: f64,
+) -> f64 {
+    match kind {
+        // The wireframe is built for the whole geometry, whatever part of it is drawn.
+        NodeKind::Mesh | NodeKind::InstancedMesh if material.flag("wireframe") => geometry
+            .index
+            .or(geometry.position())
+            .map_or(0.0, |attribute| scene.attributes[attribute].count as f64),
+        NodeKind::Mesh | NodeKind::InstancedMesh => (vertices / 3.0).floor(),
+        NodeKind::LineSegments => (vertices / 2.0).floor(),
+        NodeKind::Line => (vertices - 1.0).max(0.0),
+        NodeKind::Points | NodeKind::Group | NodeKind::Object => vertices,
+    }
+}

@@ -134,17 +134,36 @@ struct Entry {
 impl Faults {
     /// An empty registry whose time limits run on `clock`.
     pub fn new(clock: WorldClock) -> Self {
-        Self { armed: Arc::default(), clock }
+        Self {
+            armed: Arc::default(),
+            clock,
+        }
     }
 
     /// Makes every request to `service` suffer `fault` for as long as `lasting` says.
     pub fn inject(&self, service: Service, fault: Fault, lasting: Lasting) -> FaultId {
-        self.inject_rule(FaultRule { service, fault, lasting, path_contains: None })
+        self.inject_rule(FaultRule {
+            service,
+            fault,
+            lasting,
+            path_contains: None,
+        })
     }
 
     /// As [`Faults::inject`], for requests whose path and query contain `path_part` alone.
-    pub fn inject_on(&self, service: Service, path_part: &str, fault: Fault, lasting: Lasting) -> FaultId {
-        self.inject_rule(FaultRule { service, fault, lasting, path_contains: Some(path_part.to_owned()) })
+    pub fn inject_on(
+        &self,
+        service: Service,
+        path_part: &str,
+        fault: Fault,
+        lasting: Lasting,
+    ) -> FaultId {
+        self.inject_rule(FaultRule {
+            service,
+            fault,
+            lasting,
+            path_contains: Some(path_part.to_owned()),
+        })
     }
 
     /// Injects a rule, for instance one parsed from the command line.
@@ -155,10 +174,18 @@ impl Faults {
             let id = FaultId(armed.next_id);
             let (left, ends_at_ms) = match rule.lasting {
                 Lasting::Times(times) => (Some(times), None),
-                Lasting::For(duration) => (None, Some(now.saturating_add(duration.as_millis() as u64))),
+                Lasting::For(duration) => {
+                    (None, Some(now.saturating_add(duration.as_millis() as u64)))
+                }
                 Lasting::EveryNth(_) | Lasting::UntilCleared => (None, None),
             };
-            armed.entries.push(Entry { id, rule, ends_at_ms, seen: 0, left });
+            armed.entries.push(Entry {
+                id,
+                rule,
+                ends_at_ms,
+                seen: 0,
+                left,
+            });
             id
         })
     }
@@ -180,7 +207,13 @@ impl Faults {
 
     /// How many times faults have struck `service` so far: proof that a test met what it injected.
     pub fn struck(&self, service: Service) -> u64 {
-        self.with(|armed| armed.struck.iter().find(|(of, _)| *of == service).map_or(0, |(_, count)| *count))
+        self.with(|armed| {
+            armed
+                .struck
+                .iter()
+                .find(|(of, _)| *of == service)
+                .map_or(0, |(_, count)| *count)
+        })
     }
 
     /// What the request for `path` at `service` suffers; uses up one of a counted fault.
@@ -192,7 +225,11 @@ impl Faults {
             for entry in &mut armed.entries {
                 let matches = entry.rule.service == service
                     && entry.rule.fault != Fault::Outage
-                    && entry.rule.path_contains.as_ref().is_none_or(|part| path.contains(part.as_str()));
+                    && entry
+                        .rule
+                        .path_contains
+                        .as_ref()
+                        .is_none_or(|part| path.contains(part.as_str()));
                 if !matches {
                     continue;
                 }
@@ -218,10 +255,9 @@ impl Faults {
         let now = self.clock.now_ms();
         self.with(|armed| {
             armed.expire(now);
-            let refused = armed
-                .entries
-                .iter_mut()
-                .any(|entry| entry.rule.service == service && entry.rule.fault == Fault::Outage && entry.spend());
+            let refused = armed.entries.iter_mut().any(|entry| {
+                entry.rule.service == service && entry.rule.fault == Fault::Outage && entry.spend()
+            });
             if refused {
                 armed.count(service);
             }
@@ -249,7 +285,9 @@ impl Faults {
 
 impl Armed {
     fn expire(&mut self, now_ms: u64) {
-        self.entries.retain(|entry| entry.left != Some(0) && entry.ends_at_ms.is_none_or(|end| now_ms < end));
+        self.entries.retain(|entry| {
+            entry.left != Some(0) && entry.ends_at_ms.is_none_or(|end| now_ms < end)
+        });
     }
 
     fn count(&mut self, service: Service) {
@@ -292,8 +330,14 @@ mod tests {
         faults.inject(Service::GitHub, Fault::Status(500), Lasting::Times(2));
 
         assert_eq!(faults.strike(Service::Gateway, "/").fault, None);
-        assert_eq!(faults.strike(Service::GitHub, "/").fault, Some(Fault::Status(500)));
-        assert_eq!(faults.strike(Service::GitHub, "/").fault, Some(Fault::Status(500)));
+        assert_eq!(
+            faults.strike(Service::GitHub, "/").fault,
+            Some(Fault::Status(500))
+        );
+        assert_eq!(
+            faults.strike(Service::GitHub, "/").fault,
+            Some(Fault::Status(500))
+        );
         assert_eq!(faults.strike(Service::GitHub, "/").fault, None);
         assert_eq!(faults.struck(Service::GitHub), 2);
         assert_eq!(faults.struck(Service::Gateway), 0);
@@ -302,17 +346,32 @@ mod tests {
     #[test]
     fn a_fault_for_a_path_leaves_other_paths_alone() {
         let faults = faults();
-        faults.inject_on(Service::Gateway, "abc.js", Fault::Garbage, Lasting::UntilCleared);
+        faults.inject_on(
+            Service::Gateway,
+            "abc.js",
+            Fault::Garbage,
+            Lasting::UntilCleared,
+        );
 
-        assert_eq!(faults.strike(Service::Gateway, "/hosts/x/abd.js").fault, None);
-        assert_eq!(faults.strike(Service::Gateway, "/hosts/x/abc.js").fault, Some(Fault::Garbage));
+        assert_eq!(
+            faults.strike(Service::Gateway, "/hosts/x/abd.js").fault,
+            None
+        );
+        assert_eq!(
+            faults.strike(Service::Gateway, "/hosts/x/abc.js").fault,
+            Some(Fault::Garbage)
+        );
     }
 
     #[test]
     fn an_outage_window_ends_on_the_worlds_clock() {
         let clock = WorldClock::in_memory();
         let faults = Faults::new(clock.clone());
-        faults.inject(Service::Vlm, Fault::Outage, Lasting::For(Duration::from_secs(30)));
+        faults.inject(
+            Service::Vlm,
+            Fault::Outage,
+            Lasting::For(Duration::from_secs(30)),
+        );
 
         assert!(faults.is_out(Service::Vlm));
         assert!(faults.refuses_connection(Service::Vlm));
@@ -324,12 +383,26 @@ mod tests {
     #[test]
     fn delays_add_up_and_join_another_fault() {
         let faults = faults();
-        faults.inject(Service::S3, Fault::Slow(Duration::from_secs(1)), Lasting::UntilCleared);
-        faults.inject(Service::S3, Fault::Slow(Duration::from_secs(2)), Lasting::UntilCleared);
+        faults.inject(
+            Service::S3,
+            Fault::Slow(Duration::from_secs(1)),
+            Lasting::UntilCleared,
+        );
+        faults.inject(
+            Service::S3,
+            Fault::Slow(Duration::from_secs(2)),
+            Lasting::UntilCleared,
+        );
         let reset = faults.inject(Service::S3, Fault::Reset, Lasting::UntilCleared);
 
         let strike = faults.strike(Service::S3, "/");
-        assert_eq!(strike, Strike { delay: Duration::from_secs(3), fault: Some(Fault::Reset) });
+        assert_eq!(
+            strike,
+            Strike {
+                delay: Duration::from_secs(3),
+                fault: Some(Fault::Reset)
+            }
+        );
         faults.clear(reset);
         assert_eq!(faults.strike(Service::S3, "/").fault, None);
         faults.clear_all();
@@ -341,7 +414,9 @@ mod tests {
         let faults = faults();
         faults.inject(Service::Chain, Fault::Status(503), Lasting::EveryNth(3));
 
-        let struck: Vec<bool> = (0..6).map(|_| faults.strike(Service::Chain, "/").fault.is_some()).collect();
+        let struck: Vec<bool> = (0..6)
+            .map(|_| faults.strike(Service::Chain, "/").fault.is_some())
+            .collect();
         assert_eq!(struck, [false, false, true, false, false, true]);
         faults.clear_service(Service::Chain);
         assert!((0..3).all(|_| faults.strike(Service::Chain, "/").fault.is_none()));

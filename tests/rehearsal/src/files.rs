@@ -14,8 +14,12 @@ pub(crate) fn read_json<T: DeserializeOwned>(file: &Path) -> anyhow::Result<Opti
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", file.display())),
     };
-    let value = serde_json::from_slice(&bytes)
-        .with_context(|| format!("{} is not what the rehearsal world wrote; remove its folder", file.display()))?;
+    let value = serde_json::from_slice(&bytes).with_context(|| {
+        format!(
+            "{} is not what the rehearsal world wrote; remove its folder",
+            file.display()
+        )
+    })?;
     Ok(Some(value))
 }
 
@@ -28,5 +32,7 @@ pub(crate) fn write_json<T: Serialize>(file: &Path, value: &T) -> anyhow::Result
 pub(crate) fn write_whole(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let mut draft = file.as_os_str().to_owned();
     draft.push(".new");
-    fs::write(&draft, bytes).and_then(|()| fs::rename(&draft, file)).with_context(|| format!("cannot write {}", file.display()))
+    fs::write(&draft, bytes)
+        .and_then(|()| fs::rename(&draft, file))
+        .with_context(|| format!("cannot write {}", file.display()))
 }

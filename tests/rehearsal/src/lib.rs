@@ -14,8 +14,11 @@ pub mod git;
 pub mod github;
 mod http;
 pub mod miners;
+pub mod prompts;
 pub mod s3;
 pub mod scenes;
 pub mod vlm;
+pub mod world;
 
 pub use s3::serve_s3;
+pub use world::{Addresses, Start, World, WorldOptions};

@@ -36,8 +36,14 @@ pub(crate) struct Header {
 impl Header {
     pub(crate) fn hash(&self) -> Hash {
         let digest_items = Compact(0_u32);
-        let encoded =
-            (self.parent_hash, Compact(self.number), self.state_root, self.extrinsics_root, digest_items).encode();
+        let encoded = (
+            self.parent_hash,
+            Compact(self.number),
+            self.state_root,
+            self.extrinsics_root,
+            digest_items,
+        )
+            .encode();
         blake2_256(&encoded)
     }
 }
@@ -45,7 +51,11 @@ impl Header {
 impl Headers {
     /// The chain of `seed` whose oldest known block is `first_block`, which must not be the genesis.
     pub(crate) fn new(seed: u64, first_block: u32) -> Self {
-        Self { seed, first_block: first_block.max(1), known: Mutex::default() }
+        Self {
+            seed,
+            first_block: first_block.max(1),
+            known: Mutex::default(),
+        }
     }
 
     pub(crate) fn genesis(&self) -> Header {
@@ -73,7 +83,11 @@ impl Headers {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         while known.hashes.len() <= index {
             let next = self.first_block + known.hashes.len() as u32;
-            let parent = known.hashes.last().copied().unwrap_or_else(|| self.unknown_parent());
+            let parent = known
+                .hashes
+                .last()
+                .copied()
+                .unwrap_or_else(|| self.unknown_parent());
             let hash = self.header_after(parent, next).hash();
             known.hashes.push(hash);
             known.numbers.insert(hash, next);
@@ -88,7 +102,11 @@ impl Headers {
         }
         self.hash(newest)?;
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.numbers.get(hash).copied().filter(|number| *number <= newest)
+        known
+            .numbers
+            .get(hash)
+            .copied()
+            .filter(|number| *number <= newest)
     }
 
     fn unknown_parent(&self) -> Hash {

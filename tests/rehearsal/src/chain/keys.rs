@@ -35,13 +35,21 @@ mod tests {
 
     #[test]
     fn keys_are_those_of_the_real_chain() {
-        assert_eq!(hex::encode(prefix("System", "Number")), "26aa394eea5630e07c48ae0c9558cef702a5c1b19ab7a04f536c519aca4983ac");
-        let subnet = identity(prefix("Commitments", "RevealedCommitments"), &17_u16.to_le_bytes());
+        assert_eq!(
+            hex::encode(prefix("System", "Number")),
+            "26aa394eea5630e07c48ae0c9558cef702a5c1b19ab7a04f536c519aca4983ac"
+        );
+        let subnet = identity(
+            prefix("Commitments", "RevealedCommitments"),
+            &17_u16.to_le_bytes(),
+        );
         assert_eq!(
             hex::encode(&subnet),
             "ca407206ec1ab726b2636c4b145ac2879055a2cffd4b296f38f2de8d9b333cab1100"
         );
-        let account: Account = "5GgpGaDxzTyBAME1Ju9ZhUstWj2VTm1n4tAUkRHLi4birQZg".parse().unwrap();
+        let account: Account = "5GgpGaDxzTyBAME1Ju9ZhUstWj2VTm1n4tAUkRHLi4birQZg"
+            .parse()
+            .unwrap();
         let key = twox_64_concat(subnet.clone(), &account.0);
         assert_eq!(
             hex::encode(key.strip_prefix(subnet.as_slice()).unwrap()),

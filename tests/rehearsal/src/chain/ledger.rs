@@ -26,7 +26,9 @@ pub struct Account(pub [u8; 32]);
 impl Account {
     /// The account that belongs to `name` in the world of `seed`. Nobody holds its key.
     pub fn derived(seed: u64, name: &str) -> Self {
-        Self(blake2_256(&("assize rehearsal account", seed, name).encode()))
+        Self(blake2_256(
+            &("assize rehearsal account", seed, name).encode(),
+        ))
     }
 }
 
@@ -40,7 +42,8 @@ impl FromStr for Account {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> anyhow::Result<Self> {
-        let account = AccountId32::from_str(text).map_err(|error| anyhow::anyhow!("`{text}` is no SS58 address: {error}"))?;
+        let account = AccountId32::from_str(text)
+            .map_err(|error| anyhow::anyhow!("`{text}` is no SS58 address: {error}"))?;
         Ok(Self(account.0))
     }
 }
@@ -70,6 +73,8 @@ pub struct Neuron {
 /// One revealed commitment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reveal {
+    /// The round it is meant for. The chain does not know it.
+    pub round: u32,
     /// Who revealed, as an SS58 address.
     pub hotkey: String,
     /// The block that holds it.
@@ -104,8 +109,17 @@ impl Ledger {
     ) -> anyhow::Result<Self> {
         let reveals = read_json(&file)?.unwrap_or_default();
         let rao = |alpha: f64| (alpha * RAO_PER_ALPHA as f64).round() as u64;
-        let locks = locked_alpha.into_iter().map(|(coldkey, alpha)| (coldkey, rao(alpha))).collect();
-        Ok(Self { owner, neurons, locks, file, reveals: Mutex::new(reveals) })
+        let locks = locked_alpha
+            .into_iter()
+            .map(|(coldkey, alpha)| (coldkey, rao(alpha)))
+            .collect();
+        Ok(Self {
+            owner,
+            neurons,
+            locks,
+            file,
+            reveals: Mutex::new(reveals),
+        })
     }
 
     /// All registered keys, by UID.
@@ -120,7 +134,10 @@ impl Ledger {
 
     /// Everything that was or will be revealed, in no particular order.
     pub fn reveals(&self) -> Vec<Reveal> {
-        self.reveals.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.reveals
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Adds reveals and keeps them. Reveals of blocks that have passed rewrite history; do not add such.
@@ -147,7 +164,10 @@ impl Ledger {
         let subnet = |entry: &str| identity(prefix("SubtensorModule", entry), &netuid);
         let mut storage = BTreeMap::from([
             (prefix("System", "Number"), block.encode()),
-            (prefix("System", "LastRuntimeUpgrade"), (Compact(super::runtime::SPEC_VERSION), "node-subtensor").encode()),
+            (
+                prefix("System", "LastRuntimeUpgrade"),
+                (Compact(super::runtime::SPEC_VERSION), "node-subtensor").encode(),
+            ),
             (prefix("Timestamp", "Now"), timestamp_ms.encode()),
             (subnet("NetworksAdded"), true.encode()),
             (subnet("SubnetworkN"), (self.neurons.len() as u16).encode()),
@@ -155,15 +175,27 @@ impl Ledger {
             (subnet("SubnetOwnerHotkey"), self.owner.hotkey.0.encode()),
         ]);
         for neuron in &self.neurons {
-            storage.insert(blake2_128_concat(subnet("Uids"), &neuron.hotkey.0), neuron.uid.encode());
-            storage.insert(identity(subnet("Keys"), &neuron.uid.to_le_bytes()), neuron.hotkey.0.encode());
+            storage.insert(
+                blake2_128_concat(subnet("Uids"), &neuron.hotkey.0),
+                neuron.uid.encode(),
+            );
+            storage.insert(
+                identity(subnet("Keys"), &neuron.uid.to_le_bytes()),
+                neuron.hotkey.0.encode(),
+            );
             let owner = blake2_128_concat(prefix("SubtensorModule", "Owner"), &neuron.hotkey.0);
             storage.insert(owner, neuron.coldkey.0.encode());
-            let member = blake2_128_concat(prefix("SubtensorModule", "IsNetworkMember"), &neuron.hotkey.0);
+            let member = blake2_128_concat(
+                prefix("SubtensorModule", "IsNetworkMember"),
+                &neuron.hotkey.0,
+            );
             storage.insert(identity(member, &netuid), true.encode());
         }
         for (hotkey, reveals) in self.revealed_by(block) {
-            let key = twox_64_concat(identity(prefix("Commitments", "RevealedCommitments"), &netuid), &hotkey.0);
+            let key = twox_64_concat(
+                identity(prefix("Commitments", "RevealedCommitments"), &netuid),
+                &hotkey.0,
+            );
             storage.insert(key, reveals.encode());
         }
         storage
@@ -173,9 +205,15 @@ impl Ledger {
     fn revealed_by(&self, block: u32) -> BTreeMap<Account, Vec<(Vec<u8>, u64)>> {
         let mut by_hotkey: BTreeMap<Account, Vec<(Vec<u8>, u64)>> = BTreeMap::new();
         for reveal in self.reveals() {
-            let (Ok(hotkey), Ok(payload)) = (reveal.hotkey.parse(), hex::decode(&reveal.payload)) else { continue };
+            let (Ok(hotkey), Ok(payload)) = (reveal.hotkey.parse(), hex::decode(&reveal.payload))
+            else {
+                continue;
+            };
             if reveal.block <= block {
-                by_hotkey.entry(hotkey).or_default().push((payload, u64::from(reveal.block)));
+                by_hotkey
+                    .entry(hotkey)
+                    .or_default()
+                    .push((payload, u64::from(reveal.block)));
             }
         }
         for reveals in by_hotkey.values_mut() {
@@ -205,7 +243,12 @@ mod tests {
 
     fn reveal(block: u32) -> Reveal {
         let hotkey = Account::derived(1, "miner").to_string();
-        Reveal { hotkey, block, payload: hex::encode(payload_bytes(&format!("{{\"block\": {block}}}"))) }
+        Reveal {
+            round: 0,
+            hotkey,
+            block,
+            payload: hex::encode(payload_bytes(&format!("{{\"block\": {block}}}"))),
+        }
     }
 
     #[test]
@@ -213,14 +256,24 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("reveals.json");
         let ledger = ledger(file.clone());
-        ledger.add_reveals((1..=12).rev().map(|number| reveal(number * 10)).collect()).unwrap();
+        ledger
+            .add_reveals((1..=12).rev().map(|number| reveal(number * 10)).collect())
+            .unwrap();
 
         let blocks = |ledger: &Ledger, at: u32| -> Vec<u64> {
-            ledger.revealed_by(at).into_values().flatten().map(|(_, block)| block).collect()
+            ledger
+                .revealed_by(at)
+                .into_values()
+                .flatten()
+                .map(|(_, block)| block)
+                .collect()
         };
         assert_eq!(blocks(&ledger, 9), [0_u64; 0]);
         assert_eq!(blocks(&ledger, 29), [10, 20]);
-        assert_eq!(blocks(&ledger, 120), [30, 40, 50, 60, 70, 80, 90, 100, 110, 120]);
+        assert_eq!(
+            blocks(&ledger, 120),
+            [30, 40, 50, 60, 70, 80, 90, 100, 110, 120]
+        );
 
         let reopened = super::tests::ledger(file);
         assert_eq!(blocks(&reopened, 29), [10, 20]);
@@ -236,6 +289,10 @@ mod tests {
     fn addresses_are_ss58_of_prefix_42() {
         let text = "5GgpGaDxzTyBAME1Ju9ZhUstWj2VTm1n4tAUkRHLi4birQZg";
         assert_eq!(text.parse::<Account>().unwrap().to_string(), text);
-        assert!("5GgpGaDxzTyBAME1Ju9ZhUstWj2VTm1n4tAUkRHLi4birQZh".parse::<Account>().is_err());
+        assert!(
+            "5GgpGaDxzTyBAME1Ju9ZhUstWj2VTm1n4tAUkRHLi4birQZh"
+                .parse::<Account>()
+                .is_err()
+        );
     }
 }

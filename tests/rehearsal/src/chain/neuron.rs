@@ -2,8 +2,8 @@
 
 use parity_scale_codec::Encode;
 
-use super::ledger::{Neuron, NeuronRole};
 use super::NETUID;
+use super::ledger::{Neuron, NeuronRole};
 
 #[derive(Encode)]
 pub(super) struct NeuronInfoLite {

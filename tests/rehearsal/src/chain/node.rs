@@ -25,7 +25,13 @@ pub(crate) struct Node {
 impl Node {
     pub(crate) fn new(seed: u64, clock: ChainClock, ledger: Arc<Ledger>, faults: Faults) -> Self {
         let headers = Headers::new(seed, clock.first_block());
-        Self { clock, headers, ledger, faults, storages: Mutex::default() }
+        Self {
+            clock,
+            headers,
+            ledger,
+            faults,
+            storages: Mutex::default(),
+        }
     }
 
     /// The number of the block with this hash; of the newest block without one.
@@ -36,22 +42,32 @@ impl Node {
 
     /// The header of a block that has been produced.
     pub(super) fn header(&self, block: u32) -> Option<Header> {
-        (block <= self.clock.current()).then(|| self.headers.header(block)).flatten()
+        (block <= self.clock.current())
+            .then(|| self.headers.header(block))
+            .flatten()
     }
 
     /// The hash of a block that has been produced.
     pub(super) fn hash(&self, block: u32) -> Option<Hash> {
-        (block <= self.clock.current()).then(|| self.headers.hash(block)).flatten()
+        (block <= self.clock.current())
+            .then(|| self.headers.hash(block))
+            .flatten()
     }
 
     /// The storage after `block`.
     pub(super) fn storage(&self, block: u32) -> Storage {
         let reveals = self.ledger.reveals().len();
         let mut storages = self.storages.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((.., storage)) = storages.iter().find(|(at, of, _)| (*at, *of) == (block, reveals)) {
+        if let Some((.., storage)) = storages
+            .iter()
+            .find(|(at, of, _)| (*at, *of) == (block, reveals))
+        {
             return storage.clone();
         }
-        let storage = Arc::new(self.ledger.storage_at(block, self.clock.timestamp_ms(block)));
+        let storage = Arc::new(
+            self.ledger
+                .storage_at(block, self.clock.timestamp_ms(block)),
+        );
         storages.truncate(STORAGES_KEPT - 1);
         storages.push_front((block, reveals, storage.clone()));
         storage

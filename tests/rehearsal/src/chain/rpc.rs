@@ -23,15 +23,25 @@ const MOST_KEYS_IN_A_PAGE: usize = 1000;
 const CLIENT_ERROR: i32 = 4003;
 
 /// Serves the node on `listener` until the door's `stop`.
-pub(crate) async fn serve_chain(listener: TcpListener, door: Door, node: Arc<Node>) -> anyhow::Result<()> {
-    let config = ServerConfig::builder().max_response_body_size(LARGEST_RESPONSE_BYTES).build();
+pub(crate) async fn serve_chain(
+    listener: TcpListener,
+    door: Door,
+    node: Arc<Node>,
+) -> anyhow::Result<()> {
+    let config = ServerConfig::builder()
+        .max_response_body_size(LARGEST_RESPONSE_BYTES)
+        .build();
     let builder = Server::builder().set_config(config).to_service_builder();
     let methods: jsonrpsee::Methods = module(node)?.into();
     // The handle is kept to the end: dropping it would stop every connection.
     let (stop, _handle) = stop_channel();
     let service = tower::service_fn(move |request: axum::http::Request<axum::body::Body>| {
         let mut service = builder.clone().build(methods.clone(), stop.clone());
-        async move { tower::Service::call(&mut service, request).await.map_err(BoxError::from) }
+        async move {
+            tower::Service::call(&mut service, request)
+                .await
+                .map_err(BoxError::from)
+        }
     });
     serve(listener, door, service).await;
     Ok(())
@@ -43,20 +53,28 @@ fn module(node: Arc<Node>) -> anyhow::Result<RpcModule<Node>> {
     method(&mut module, "chain_getBlockHash", |node, params| {
         let block = match params.sequence().optional_next::<BlockParam>()? {
             Some(BlockParam::Number(number)) => number,
-            Some(BlockParam::Hex(text)) => u32::from_str_radix(text.trim_start_matches("0x"), 16)
-                .map_err(|_| invalid(format!("`{text}` is no block number")))?,
+            Some(BlockParam::Hex(text)) => {
+                u32::from_str_radix(text.trim_start_matches("0x"), 16)
+                    .map_err(|_| invalid(format!("`{text}` is no block number")))?
+            }
             None => node.clock.current(),
         };
-        Ok(node.hash(block).map_or(Value::Null, |hash| json!(to_hex(&hash))))
+        Ok(node
+            .hash(block)
+            .map_or(Value::Null, |hash| json!(to_hex(&hash))))
     })?;
     for name in ["chain_getFinalizedHead", "chain_getHead"] {
         method(&mut module, name, |node, _| {
-            Ok(node.hash(node.clock.current()).map_or(Value::Null, |hash| json!(to_hex(&hash))))
+            Ok(node
+                .hash(node.clock.current())
+                .map_or(Value::Null, |hash| json!(to_hex(&hash))))
         })?;
     }
     method(&mut module, "chain_getHeader", |node, params| {
         let block = node.block_of(hash_param(&mut params.sequence())?);
-        Ok(block.and_then(|block| node.header(block)).map_or(Value::Null, |header| header_json(&header)))
+        Ok(block
+            .and_then(|block| node.header(block))
+            .map_or(Value::Null, |header| header_json(&header)))
     })?;
     method(&mut module, "chain_getBlock", |node, params| {
         let block = node.block_of(hash_param(&mut params.sequence())?);
@@ -69,27 +87,39 @@ fn module(node: Arc<Node>) -> anyhow::Result<RpcModule<Node>> {
     method(&mut module, "state_call", |node, params| {
         let mut params = params.sequence();
         let name: String = params.next()?;
-        let arguments = params.optional_next::<String>()?.map_or(Ok(Vec::new()), |text| from_hex(&text))?;
+        let arguments = params
+            .optional_next::<String>()?
+            .map_or(Ok(Vec::new()), |text| from_hex(&text))?;
         let block = known_block(node, hash_param(&mut params)?)?;
-        let answer = runtime::call(node, &name, &arguments, block)
-            .map_err(|message| ErrorObjectOwned::owned(CLIENT_ERROR, format!("Client error: {message}"), None::<()>))?;
+        let answer = runtime::call(node, &name, &arguments, block).map_err(|message| {
+            ErrorObjectOwned::owned(CLIENT_ERROR, format!("Client error: {message}"), None::<()>)
+        })?;
         Ok(json!(to_hex(&answer)))
     })?;
-    method(&mut module, "state_getMetadata", |_, _| Ok(json!(to_hex(&runtime::metadata()))))?;
-    method(&mut module, "state_getRuntimeVersion", |_, _| Ok(runtime_version()))?;
+    method(&mut module, "state_getMetadata", |_, _| {
+        Ok(json!(to_hex(&runtime::metadata())))
+    })?;
+    method(&mut module, "state_getRuntimeVersion", |_, _| {
+        Ok(runtime_version())
+    })?;
     for name in ["state_getStorage", "state_getStorageAt"] {
         method(&mut module, name, |node, params| {
             let mut params = params.sequence();
             let key = from_hex(&params.next::<String>()?)?;
             let storage = node.storage(known_block(node, hash_param(&mut params)?)?);
-            Ok(storage.get(&key).map_or(Value::Null, |value| json!(to_hex(value))))
+            Ok(storage
+                .get(&key)
+                .map_or(Value::Null, |value| json!(to_hex(value))))
         })?;
     }
     method(&mut module, "state_getKeysPaged", |node, params| {
         let mut params = params.sequence();
         let prefix = from_hex(&params.next::<String>()?)?;
         let count = params.next::<usize>()?.min(MOST_KEYS_IN_A_PAGE);
-        let start = params.optional_next::<String>()?.map(|text| from_hex(&text)).transpose()?;
+        let start = params
+            .optional_next::<String>()?
+            .map(|text| from_hex(&text))
+            .transpose()?;
         let storage = node.storage(known_block(node, hash_param(&mut params)?)?);
         let keys: Vec<String> = storage
             .range(prefix.clone()..)
@@ -114,9 +144,15 @@ fn module(node: Arc<Node>) -> anyhow::Result<RpcModule<Node>> {
         Ok(json!([{"block": node.hash(block).map(|hash| to_hex(&hash)), "changes": changes}]))
     })?;
 
-    method(&mut module, "system_chain", |_, _| Ok(json!("Assize Rehearsal")))?;
-    method(&mut module, "system_name", |_, _| Ok(json!("Assize rehearsal node")))?;
-    method(&mut module, "system_version", |_, _| Ok(json!(env!("CARGO_PKG_VERSION"))))?;
+    method(&mut module, "system_chain", |_, _| {
+        Ok(json!("Assize Rehearsal"))
+    })?;
+    method(&mut module, "system_name", |_, _| {
+        Ok(json!("Assize rehearsal node"))
+    })?;
+    method(&mut module, "system_version", |_, _| {
+        Ok(json!(env!("CARGO_PKG_VERSION")))
+    })?;
     method(&mut module, "system_health", |_, _| {
         Ok(json!({"peers": 0, "isSyncing": false, "shouldHavePeers": false}))
     })?;
@@ -125,12 +161,26 @@ fn module(node: Arc<Node>) -> anyhow::Result<RpcModule<Node>> {
     })?;
     for name in ["author_submitExtrinsic", "author_submitAndWatchExtrinsic"] {
         method(&mut module, name, |_, _| {
-            Err(ErrorObjectOwned::owned(1010, "the rehearsal chain takes no extrinsics", None::<()>))
+            Err(ErrorObjectOwned::owned(
+                1010,
+                "the rehearsal chain takes no extrinsics",
+                None::<()>,
+            ))
         })?;
     }
 
-    subscription(&mut module, "chain_subscribeNewHeads", "chain_newHead", "chain_unsubscribeNewHeads")?;
-    subscription(&mut module, "chain_subscribeAllHeads", "chain_allHead", "chain_unsubscribeAllHeads")?;
+    subscription(
+        &mut module,
+        "chain_subscribeNewHeads",
+        "chain_newHead",
+        "chain_unsubscribeNewHeads",
+    )?;
+    subscription(
+        &mut module,
+        "chain_subscribeAllHeads",
+        "chain_allHead",
+        "chain_unsubscribeAllHeads",
+    )?;
     subscription(
         &mut module,
         "chain_subscribeFinalizedHeads",
@@ -140,7 +190,9 @@ fn module(node: Arc<Node>) -> anyhow::Result<RpcModule<Node>> {
 
     let mut names: Vec<&'static str> = module.method_names().chain(["rpc_methods"]).collect();
     names.sort_unstable();
-    method(&mut module, "rpc_methods", move |_, _| Ok(json!({"methods": names})))?;
+    method(&mut module, "rpc_methods", move |_, _| {
+        Ok(json!({"methods": names}))
+    })?;
     Ok(module)
 }
 
@@ -160,7 +212,11 @@ fn method(
             match strike.fault {
                 None | Some(Fault::Slow(_)) => answer(&node, &params),
                 Some(Fault::Garbage | Fault::Truncated) => Ok(json!("0xdeadbeef")),
-                Some(fault) => Err(ErrorObjectOwned::owned(-32603, format!("Internal error: injected {fault:?}"), None::<()>)),
+                Some(fault) => Err(ErrorObjectOwned::owned(
+                    -32603,
+                    format!("Internal error: injected {fault:?}"),
+                    None::<()>,
+                )),
             }
         }
     })?;
@@ -174,7 +230,12 @@ fn subscription(
     notification: &'static str,
     unsubscribe: &'static str,
 ) -> anyhow::Result<()> {
-    module.register_subscription(subscribe, notification, unsubscribe, |_, pending, node, _| send_headers(pending, node))?;
+    module.register_subscription(
+        subscribe,
+        notification,
+        unsubscribe,
+        |_, pending, node, _| send_headers(pending, node),
+    )?;
     Ok(())
 }
 
@@ -206,9 +267,14 @@ enum BlockParam {
 }
 
 fn hash_param(params: &mut jsonrpsee::types::ParamsSequence<'_>) -> RpcResult<Option<Hash>> {
-    let Some(text) = params.optional_next::<String>()? else { return Ok(None) };
+    let Some(text) = params.optional_next::<String>()? else {
+        return Ok(None);
+    };
     let bytes = from_hex(&text)?;
-    bytes.try_into().map(Some).map_err(|_| invalid(format!("`{text}` is no block hash")))
+    bytes
+        .try_into()
+        .map(Some)
+        .map_err(|_| invalid(format!("`{text}` is no block hash")))
 }
 
 fn known_block(node: &Node, hash: Option<Hash>) -> RpcResult<u32> {
@@ -220,7 +286,11 @@ fn known_block(node: &Node, hash: Option<Hash>) -> RpcResult<u32> {
 }
 
 fn invalid(message: String) -> ErrorObjectOwned {
-    ErrorObjectOwned::owned(jsonrpsee::types::error::INVALID_PARAMS_CODE, message, None::<()>)
+    ErrorObjectOwned::owned(
+        jsonrpsee::types::error::INVALID_PARAMS_CODE,
+        message,
+        None::<()>,
+    )
 }
 
 fn to_hex(bytes: &[u8]) -> String {
@@ -228,7 +298,8 @@ fn to_hex(bytes: &[u8]) -> String {
 }
 
 fn from_hex(text: &str) -> RpcResult<Vec<u8>> {
-    hex::decode(text.strip_prefix("0x").unwrap_or(text)).map_err(|_| invalid(format!("`{text}` is no hex")))
+    hex::decode(text.strip_prefix("0x").unwrap_or(text))
+        .map_err(|_| invalid(format!("`{text}` is no hex")))
 }
 
 fn header_json(header: &Header) -> Value {

@@ -29,7 +29,12 @@ struct LockState {
 }
 
 /// Answers one runtime call after `block`; the error is the node's message.
-pub(super) fn call(node: &Node, method: &str, arguments: &[u8], block: u32) -> Result<Vec<u8>, String> {
+pub(super) fn call(
+    node: &Node,
+    method: &str,
+    arguments: &[u8],
+    block: u32,
+) -> Result<Vec<u8>, String> {
     let mut input = arguments;
     match method {
         "Core_version" => Ok(VERSION.to_vec()),
@@ -41,17 +46,34 @@ pub(super) fn call(node: &Node, method: &str, arguments: &[u8], block: u32) -> R
         "Metadata_metadata" => Ok(METADATA.encode()),
         "NeuronInfoRuntimeApi_get_neurons_lite" => {
             let netuid: u16 = argument(&mut input, method)?;
-            let neurons = if netuid == NETUID { node.ledger.neurons() } else { &[] };
-            Ok(neurons.iter().map(|neuron| NeuronInfoLite::of(neuron, STAKE_RAO, block)).collect::<Vec<_>>().encode())
+            let neurons = if netuid == NETUID {
+                node.ledger.neurons()
+            } else {
+                &[]
+            };
+            Ok(neurons
+                .iter()
+                .map(|neuron| NeuronInfoLite::of(neuron, STAKE_RAO, block))
+                .collect::<Vec<_>>()
+                .encode())
         }
         "NeuronInfoRuntimeApi_get_neuron_lite" => {
             let (netuid, uid): (u16, u16) = argument(&mut input, method)?;
-            let neuron = node.ledger.neurons().iter().find(|neuron| netuid == NETUID && neuron.uid == uid);
-            Ok(neuron.map(|neuron| NeuronInfoLite::of(neuron, STAKE_RAO, block)).encode())
+            let neuron = node
+                .ledger
+                .neurons()
+                .iter()
+                .find(|neuron| netuid == NETUID && neuron.uid == uid);
+            Ok(neuron
+                .map(|neuron| NeuronInfoLite::of(neuron, STAKE_RAO, block))
+                .encode())
         }
         "StakeInfoRuntimeApi_get_coldkey_lock" => {
             let (coldkey, netuid): ([u8; 32], u16) = argument(&mut input, method)?;
-            let locked = node.ledger.locked_rao(&Account(coldkey)).filter(|_| netuid == NETUID);
+            let locked = node
+                .ledger
+                .locked_rao(&Account(coldkey))
+                .filter(|_| netuid == NETUID);
             let lock = locked.map(|locked_mass| LockState {
                 locked_mass,
                 conviction: u128::from(locked_mass) << 64,
@@ -59,7 +81,9 @@ pub(super) fn call(node: &Node, method: &str, arguments: &[u8], block: u32) -> R
             });
             Ok(lock.encode())
         }
-        _ => Err(format!("Execution failed: Other: Exported method {method} is not found")),
+        _ => Err(format!(
+            "Execution failed: Other: Exported method {method} is not found"
+        )),
     }
 }
 

@@ -55,9 +55,16 @@ pub(crate) struct ChainStart {
 
 impl ChainClock {
     /// Opens the clock kept in `file`, or begins a new one.
-    pub(crate) fn open(file: PathBuf, start: ChainStart, blocks_per_second: f64) -> anyhow::Result<Self> {
+    pub(crate) fn open(
+        file: PathBuf,
+        start: ChainStart,
+        blocks_per_second: f64,
+    ) -> anyhow::Result<Self> {
         let written = match read_json::<Written>(&file)? {
-            Some(written) => Written { blocks_per_second, ..written },
+            Some(written) => Written {
+                blocks_per_second,
+                ..written
+            },
             None => Written {
                 first_block: start.first_block,
                 block: start.block.max(start.first_block),
@@ -68,7 +75,13 @@ impl ChainClock {
         };
         write_json(&file, &written)?;
         let block = watch::Sender::new(written.block);
-        Ok(Self { inner: Arc::new(Inner { file, written: Mutex::new(written), block }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                file,
+                written: Mutex::new(written),
+                block,
+            }),
+        })
     }
 
     /// The newest block.
@@ -85,7 +98,9 @@ impl ChainClock {
     pub fn timestamp_ms(&self, block: u32) -> u64 {
         let written = self.written();
         let blocks = i64::from(block) - i64::from(written.anchor_block);
-        written.anchor_ms.saturating_add_signed(blocks * (SECONDS_PER_BLOCK * 1000) as i64)
+        written
+            .anchor_ms
+            .saturating_add_signed(blocks * (SECONDS_PER_BLOCK * 1000) as i64)
     }
 
     /// Produces all blocks up to `block` at once; a block that has been reached already changes nothing.
@@ -94,9 +109,16 @@ impl ChainClock {
     ///
     /// When the new block cannot be written down.
     pub fn advance_to(&self, block: u32) -> anyhow::Result<u32> {
-        let mut written = self.inner.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut written = self
+            .inner
+            .written
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if block > written.block {
-            let next = Written { block, ..written.clone() };
+            let next = Written {
+                block,
+                ..written.clone()
+            };
             write_json(&self.inner.file, &next)?;
             *written = next;
             self.inner.block.send_replace(block);
@@ -111,14 +133,27 @@ impl ChainClock {
 
     /// Sets the rate; see [`ChainClock::rate`]. Negative and infinite rates stand still.
     pub fn set_rate(&self, blocks_per_second: f64) {
-        let rate = if blocks_per_second.is_finite() { blocks_per_second.max(0.0) } else { 0.0 };
-        self.inner.written.lock().unwrap_or_else(PoisonError::into_inner).blocks_per_second = rate;
+        let rate = if blocks_per_second.is_finite() {
+            blocks_per_second.max(0.0)
+        } else {
+            0.0
+        };
+        self.inner
+            .written
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .blocks_per_second = rate;
     }
 
     /// Waits until `block` has been produced.
     pub async fn reached(&self, block: u32) {
         // Fails only when the sender is gone, and this clock holds it.
-        let _ = self.inner.block.subscribe().wait_for(|current| *current >= block).await;
+        let _ = self
+            .inner
+            .block
+            .subscribe()
+            .wait_for(|current| *current >= block)
+            .await;
     }
 
     /// Sees every change of the newest block.
@@ -148,14 +183,21 @@ impl ChainClock {
                 due -= blocks;
                 let next = self.current().saturating_add(blocks as u32);
                 if let Err(error) = self.advance_to(next) {
-                    tracing::warn!(error = format!("{error:#}"), "the rehearsal chain cannot keep its block");
+                    tracing::warn!(
+                        error = format!("{error:#}"),
+                        "the rehearsal chain cannot keep its block"
+                    );
                 }
             }
         }
     }
 
     fn written(&self) -> Written {
-        self.inner.written.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.inner
+            .written
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -163,7 +205,11 @@ impl ChainClock {
 mod tests {
     use super::*;
 
-    const START: ChainStart = ChainStart { first_block: 90, block: 100, now_ms: 1_000_000 };
+    const START: ChainStart = ChainStart {
+        first_block: 90,
+        block: 100,
+        now_ms: 1_000_000,
+    };
 
     #[test]
     fn a_reopened_clock_goes_on_where_it_was_seen_last() {
@@ -173,7 +219,11 @@ mod tests {
         assert_eq!(clock.advance_to(120).unwrap(), 120);
         assert_eq!(clock.advance_to(110).unwrap(), 120);
 
-        let elsewhere = ChainStart { first_block: 1, block: 5, now_ms: 7 };
+        let elsewhere = ChainStart {
+            first_block: 1,
+            block: 5,
+            now_ms: 7,
+        };
         let reopened = ChainClock::open(file, elsewhere, 0.0).unwrap();
         assert_eq!(reopened.current(), 120);
         assert_eq!(reopened.first_block(), 90);
@@ -189,7 +239,9 @@ mod tests {
         let running = tokio::spawn(clock.clone().run(stop.clone()));
 
         clock.set_rate(200.0);
-        tokio::time::timeout(Duration::from_secs(10), clock.reached(130)).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(10), clock.reached(130))
+            .await
+            .unwrap();
         stop.cancel();
         running.await.unwrap();
     }

@@ -3,6 +3,6 @@
 mod chain;
 mod world;
 
-pub use chain::{ChainClock, SECONDS_PER_BLOCK};
 pub(crate) use chain::ChainStart;
+pub use chain::{ChainClock, SECONDS_PER_BLOCK};
 pub use world::WorldClock;

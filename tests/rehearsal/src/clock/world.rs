@@ -29,7 +29,11 @@ struct Skipped {
 impl WorldClock {
     /// A clock that forgets what it skipped when the process ends.
     pub fn in_memory() -> Self {
-        Self { skipped_ms: Arc::default(), file: None, skips: watch::Sender::new(()) }
+        Self {
+            skipped_ms: Arc::default(),
+            file: None,
+            skips: watch::Sender::new(()),
+        }
     }
 
     /// A clock that keeps what it skipped in `file`.
@@ -41,12 +45,18 @@ impl WorldClock {
         let skipped: Skipped = read_json(&file)?.unwrap_or_default();
         let clock = Self::in_memory();
         clock.skipped_ms.store(skipped.skipped_ms, Ordering::SeqCst);
-        Ok(Self { file: Some(file), ..clock })
+        Ok(Self {
+            file: Some(file),
+            ..clock
+        })
     }
 
     /// Milliseconds since the Unix epoch, in world time.
     pub fn now_ms(&self) -> u64 {
-        let machine = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
+        let machine = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_millis() as u64;
         machine.saturating_add(self.skipped_ms.load(Ordering::SeqCst))
     }
 
@@ -56,7 +66,9 @@ impl WorldClock {
     ///
     /// When the new time cannot be written down.
     pub fn skip(&self, duration: Duration) -> anyhow::Result<()> {
-        let skipped_ms = self.skipped_ms.fetch_add(duration.as_millis() as u64, Ordering::SeqCst)
+        let skipped_ms = self
+            .skipped_ms
+            .fetch_add(duration.as_millis() as u64, Ordering::SeqCst)
             + duration.as_millis() as u64;
         if let Some(file) = &self.file {
             write_json(file, &Skipped { skipped_ms }).context("cannot keep the world's clock")?;
@@ -69,7 +81,9 @@ impl WorldClock {
     pub async fn reached(&self, at_ms: u64) {
         let mut skips = self.skips.subscribe();
         loop {
-            let Some(left) = at_ms.checked_sub(self.now_ms()).filter(|left| *left > 0) else { return };
+            let Some(left) = at_ms.checked_sub(self.now_ms()).filter(|left| *left > 0) else {
+                return;
+            };
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_millis(left)) => {}
                 _ = skips.changed() => {}
@@ -95,7 +109,10 @@ mod tests {
             async move { clock.reached(wake_at).await }
         });
         clock.skip(hour).unwrap();
-        tokio::time::timeout(Duration::from_secs(5), waiter).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(5), waiter)
+            .await
+            .unwrap()
+            .unwrap();
 
         let reopened = WorldClock::open(file).unwrap();
         assert!(reopened.now_ms() >= wake_at);

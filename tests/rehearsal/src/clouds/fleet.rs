@@ -89,8 +89,20 @@ impl Fleet {
     ) -> anyhow::Result<Self> {
         let kept: Kept = read_json(&file)?.unwrap_or_default();
         let pods = kept.pods.clone();
-        let state = Mutex::new(State { kept, ..State::default() });
-        let fleet = Self { inner: Arc::new(Inner { file, clock, options, images, stop, state }) };
+        let state = Mutex::new(State {
+            kept,
+            ..State::default()
+        });
+        let fleet = Self {
+            inner: Arc::new(Inner {
+                file,
+                clock,
+                options,
+                images,
+                stop,
+                state,
+            }),
+        };
         for pod in pods.iter().filter(|pod| pod.deployed_at_ms.is_some()) {
             fleet.start(pod);
         }
@@ -125,7 +137,10 @@ impl Fleet {
     pub fn degrade(&self, name: &str, payload: serde_json::Value) -> anyhow::Result<()> {
         let state = self.state();
         let id = id_of(&state, name)?;
-        let running = state.running.get(&id).with_context(|| format!("the pod {name} does not answer yet"))?;
+        let running = state
+            .running
+            .get(&id)
+            .with_context(|| format!("the pod {name} does not answer yet"))?;
         running.service.report_degraded(payload);
         Ok(())
     }
@@ -139,11 +154,22 @@ impl Fleet {
     }
 
     pub(super) fn list(&self, provider: Provider) -> Vec<Pod> {
-        self.state().kept.pods.iter().filter(|pod| pod.provider == provider).cloned().collect()
+        self.state()
+            .kept
+            .pods
+            .iter()
+            .filter(|pod| pod.provider == provider)
+            .cloned()
+            .collect()
     }
 
     pub(super) fn find(&self, provider: Provider, id: &str) -> Option<Pod> {
-        self.state().kept.pods.iter().find(|pod| pod.provider == provider && pod.id == id).cloned()
+        self.state()
+            .kept
+            .pods
+            .iter()
+            .find(|pod| pod.provider == provider && pod.id == id)
+            .cloned()
     }
 
     /// Where the pod's container listens on this machine, once it answers.
@@ -161,7 +187,12 @@ impl Fleet {
         let now = self.now_ms();
         let pod = {
             let mut state = self.state();
-            let taken = state.kept.pods.iter().filter(|pod| pod.provider == provider).count();
+            let taken = state
+                .kept
+                .pods
+                .iter()
+                .filter(|pod| pod.provider == provider)
+                .count();
             if taken >= self.inner.options.capacity {
                 return Err(Refused::NoCapacity);
             }
@@ -193,7 +224,11 @@ impl Fleet {
         let deployed = {
             let mut state = self.state();
             let mut next = state.kept.clone();
-            let Some(pod) = next.pods.iter_mut().find(|pod| pod.provider == provider && pod.id == id) else {
+            let Some(pod) = next
+                .pods
+                .iter_mut()
+                .find(|pod| pod.provider == provider && pod.id == id)
+            else {
                 return Ok(None);
             };
             if pod.deployed_at_ms.is_some() {
@@ -212,7 +247,8 @@ impl Fleet {
     pub(super) fn delete(&self, provider: Provider, id: &str) -> anyhow::Result<bool> {
         let mut state = self.state();
         let mut next = state.kept.clone();
-        next.pods.retain(|pod| !(pod.provider == provider && pod.id == id));
+        next.pods
+            .retain(|pod| !(pod.provider == provider && pod.id == id));
         if next.pods.len() == state.kept.pods.len() {
             return Ok(false);
         }
@@ -226,11 +262,19 @@ impl Fleet {
 
     /// Starts the container once its image is pulled.
     fn start(&self, pod: &Pod) {
-        let Inner { clock, options, images, stop, .. } = &*self.inner;
+        let Inner {
+            clock,
+            options,
+            images,
+            stop,
+            ..
+        } = &*self.inner;
         let stop = stop.child_token();
         self.state().stops.insert(pod.id.clone(), stop.clone());
-        let answers_at = pod.deployed_at_ms.unwrap_or_default() + options.answers_after.as_millis() as u64;
-        let (fleet, clock, images, warm_up) = (self.clone(), clock.clone(), images.clone(), options.warm_up);
+        let answers_at =
+            pod.deployed_at_ms.unwrap_or_default() + options.answers_after.as_millis() as u64;
+        let (fleet, clock, images, warm_up) =
+            (self.clone(), clock.clone(), images.clone(), options.warm_up);
         let pod = pod.clone();
         tokio::spawn(async move {
             tokio::select! {
@@ -238,7 +282,11 @@ impl Fleet {
                 () = clock.reached(answers_at) => {}
             }
             let Some(generator) = images(&pod.image) else {
-                tracing::info!(pod.name, pod.image, "the image cannot be pulled; its pod will never answer");
+                tracing::info!(
+                    pod.name,
+                    pod.image,
+                    "the image cannot be pulled; its pod will never answer"
+                );
                 return;
             };
             match RunningPod::start(generator, clock, warm_up, stop.clone()).await {
@@ -248,7 +296,11 @@ impl Fleet {
                         state.running.insert(pod.id, running);
                     }
                 }
-                Err(error) => tracing::warn!(pod.name, error = format!("{error:#}"), "a pod cannot listen"),
+                Err(error) => tracing::warn!(
+                    pod.name,
+                    error = format!("{error:#}"),
+                    "a pod cannot listen"
+                ),
             }
         });
     }
@@ -260,7 +312,10 @@ impl Fleet {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -32,16 +32,28 @@ pub(crate) struct PodHost {
 impl PodHost {
     /// The hosts of `fleet`; Verda's want `verda_generation_token`.
     pub(crate) fn new(fleet: Fleet, verda_generation_token: &str) -> anyhow::Result<Self> {
-        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
-        Ok(Self { fleet, verda_generation_token: verda_generation_token.to_owned(), client })
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()?;
+        Ok(Self {
+            fleet,
+            verda_generation_token: verda_generation_token.to_owned(),
+            client,
+        })
     }
 
     /// The pod a request is for, and the path within it.
     fn pod<'a>(&self, host: &str, path: &'a str) -> Option<(Pod, &'a str)> {
         if host == VERDA_HOST {
             let rest = path.trim_start_matches('/');
-            let (name, rest) = rest.find('/').map_or((rest, "/"), |slash| rest.split_at(slash));
-            return self.fleet.find(Provider::Verda, name).map(|pod| (pod, rest));
+            let (name, rest) = rest
+                .find('/')
+                .map_or((rest, "/"), |slash| rest.split_at(slash));
+            return self
+                .fleet
+                .find(Provider::Verda, name)
+                .map(|pod| (pod, rest));
         }
         if let Some(id) = host.strip_suffix(TARGON_DOMAIN) {
             return self.fleet.find(Provider::Targon, id).map(|pod| (pod, path));
@@ -55,20 +67,28 @@ impl PodHost {
         let Some((pod, path)) = self.pod(&request.host, &request.path) else {
             return (StatusCode::NOT_FOUND, "no such pod").into_response();
         };
-        if pod.provider == Provider::Verda && !has_token(&request.headers, &self.verda_generation_token) {
+        if pod.provider == Provider::Verda
+            && !has_token(&request.headers, &self.verda_generation_token)
+        {
             return (StatusCode::UNAUTHORIZED, "inference key missing or wrong").into_response();
         }
         let Some(port) = self.fleet.local_port(&pod.id) else {
             return (StatusCode::BAD_GATEWAY, "the container does not answer").into_response();
         };
-        let query = request.query.as_ref().map_or(String::new(), |query| format!("?{query}"));
+        let query = request
+            .query
+            .as_ref()
+            .map_or(String::new(), |query| format!("?{query}"));
         let mut headers = request.headers;
         for name in [HOST, CONNECTION, TRANSFER_ENCODING] {
             headers.remove(name);
         }
         let sent = self
             .client
-            .request(request.method, format!("http://127.0.0.1:{port}{path}{query}"))
+            .request(
+                request.method,
+                format!("http://127.0.0.1:{port}{path}{query}"),
+            )
             .headers(headers)
             .body(reqwest::Body::wrap_stream(request.body.into_data_stream()))
             .send()

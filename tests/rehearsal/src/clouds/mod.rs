@@ -91,7 +91,9 @@ pub(crate) type Images = Arc<dyn Fn(&str) -> Option<Arc<dyn Generator>> + Send +
 
 /// Whether the request carries `Authorization: Bearer {token}`.
 fn has_token(headers: &HeaderMap, token: &str) -> bool {
-    let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let given = headers
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
     given.and_then(|value| value.strip_prefix("Bearer ")) == Some(token)
 }
 

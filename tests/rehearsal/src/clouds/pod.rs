@@ -30,14 +30,28 @@ impl RunningPod {
         stop: CancellationToken,
     ) -> anyhow::Result<Self> {
         let ready_at_ms = clock.now_ms() + warm_up.as_millis() as u64;
-        let generator = Loading { inner: generator, clock: clock.clone(), ready_at_ms };
+        let generator = Loading {
+            inner: generator,
+            clock: clock.clone(),
+            ready_at_ms,
+        };
         // A deleted pod ends at once: nobody will fetch what it still makes.
-        let options = PodOptions { parallel: PROMPTS_AT_ONCE, drain: Duration::ZERO, ..PodOptions::default() };
+        let options = PodOptions {
+            parallel: PROMPTS_AT_ONCE,
+            drain: Duration::ZERO,
+            ..PodOptions::default()
+        };
         let service = PodService::new(Arc::new(generator), options);
-        let listener = TcpListener::bind("127.0.0.1:0").await.context("no port for a pod")?;
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .context("no port for a pod")?;
         let port = listener.local_addr()?.port();
         // Pods suffer the faults of the gateway that leads to them.
-        let door = Door { service: Service::Gateway, faults: Faults::new(clock), stop: stop.clone() };
+        let door = Door {
+            service: Service::Gateway,
+            faults: Faults::new(clock),
+            stop: stop.clone(),
+        };
         tokio::spawn(serve(listener, door, service.router()));
         tokio::spawn({
             let service = service.clone();

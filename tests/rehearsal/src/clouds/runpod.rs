@@ -24,7 +24,10 @@ struct RunPod {
 
 /// The API at `/v1`.
 pub(crate) fn router(fleet: Fleet, api_key: &str) -> Router {
-    let runpod = RunPod { fleet, api_key: api_key.to_owned() };
+    let runpod = RunPod {
+        fleet,
+        api_key: api_key.to_owned(),
+    };
     Router::new()
         .route("/v1/pods", get(list).post(create))
         .route("/v1/pods/{id}", get(read).delete(delete))
@@ -42,7 +45,12 @@ async fn check_key(State(runpod): State<RunPod>, request: Request, next: Next) -
 
 async fn list(State(runpod): State<RunPod>) -> Response {
     let pods = runpod.fleet.list(Provider::RunPod);
-    Json(pods.iter().map(|pod| pod_json(&runpod.fleet, pod)).collect::<Vec<_>>()).into_response()
+    Json(
+        pods.iter()
+            .map(|pod| pod_json(&runpod.fleet, pod))
+            .collect::<Vec<_>>(),
+    )
+    .into_response()
 }
 
 #[derive(Deserialize)]
@@ -61,25 +69,49 @@ async fn create(State(runpod): State<RunPod>, Json(body): Json<Value>) -> Respon
         Ok(wanted) => wanted,
         Err(error) => return problem(StatusCode::BAD_REQUEST, &error.to_string()),
     };
-    let known_gpus = !wanted.gpu_type_ids.is_empty() && wanted.gpu_type_ids.iter().all(|id| GPU_TYPES.contains(&id.as_str()));
-    if !known_gpus || wanted.gpu_count == 0 || !matches!(wanted.cloud_type.as_str(), "SECURE" | "COMMUNITY") {
-        return problem(StatusCode::BAD_REQUEST, "gpuTypeIds, gpuCount or cloudType is not supported");
+    let known_gpus = !wanted.gpu_type_ids.is_empty()
+        && wanted
+            .gpu_type_ids
+            .iter()
+            .all(|id| GPU_TYPES.contains(&id.as_str()));
+    if !known_gpus
+        || wanted.gpu_count == 0
+        || !matches!(wanted.cloud_type.as_str(), "SECURE" | "COMMUNITY")
+    {
+        return problem(
+            StatusCode::BAD_REQUEST,
+            "gpuTypeIds, gpuCount or cloudType is not supported",
+        );
     }
     let port = match wanted.ports.as_slice() {
-        [port] => port.strip_suffix("/http").and_then(|port| port.parse().ok()),
+        [port] => port
+            .strip_suffix("/http")
+            .and_then(|port| port.parse().ok()),
         _ => None,
     };
     let Some(port) = port else {
-        return problem(StatusCode::BAD_REQUEST, "ports must be one of the form 10006/http");
+        return problem(
+            StatusCode::BAD_REQUEST,
+            "ports must be one of the form 10006/http",
+        );
     };
-    let new = NewPod { name: wanted.name, image: wanted.image_name, port, deploy: true };
-    match runpod.fleet.create(Provider::RunPod, new, |_, random| random.chars().take(ID_LENGTH).collect()) {
+    let new = NewPod {
+        name: wanted.name,
+        image: wanted.image_name,
+        port,
+        deploy: true,
+    };
+    match runpod.fleet.create(Provider::RunPod, new, |_, random| {
+        random.chars().take(ID_LENGTH).collect()
+    }) {
         Ok(pod) => (StatusCode::CREATED, Json(pod_json(&runpod.fleet, &pod))).into_response(),
         Err(Refused::NoCapacity) => problem(
             StatusCode::INTERNAL_SERVER_ERROR,
             "create pod: There are no instances currently available",
         ),
-        Err(Refused::Broken(error)) => problem(StatusCode::INTERNAL_SERVER_ERROR, &format!("{error:#}")),
+        Err(Refused::Broken(error)) => {
+            problem(StatusCode::INTERNAL_SERVER_ERROR, &format!("{error:#}"))
+        }
     }
 }
 
@@ -99,7 +131,9 @@ async fn delete(State(runpod): State<RunPod>, Path(id): Path<String>) -> Respons
 }
 
 fn pod_json(fleet: &Fleet, pod: &Pod) -> Value {
-    let runtime = fleet.local_port(&pod.id).map(|_| json!({"ports": [{"privatePort": pod.port, "type": "http"}]}));
+    let runtime = fleet
+        .local_port(&pod.id)
+        .map(|_| json!({"ports": [{"privatePort": pod.port, "type": "http"}]}));
     json!({
         "id": pod.id,
         "name": pod.name,

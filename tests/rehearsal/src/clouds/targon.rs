@@ -24,7 +24,10 @@ struct Targon {
 
 /// The API at `/tha/v2`.
 pub(crate) fn router(fleet: Fleet, api_key: &str) -> Router {
-    let targon = Targon { fleet, api_key: api_key.to_owned() };
+    let targon = Targon {
+        fleet,
+        api_key: api_key.to_owned(),
+    };
     Router::new()
         .route("/tha/v2/workloads", get(list).post(register))
         .route("/tha/v2/workloads/{uid}", get(read).delete(delete))
@@ -44,7 +47,12 @@ async fn check_key(State(targon): State<Targon>, request: Request, next: Next) -
 }
 
 async fn list(State(targon): State<Targon>) -> Response {
-    let items: Vec<Value> = targon.fleet.list(Provider::Targon).iter().map(|pod| workload(&targon.fleet, pod)).collect();
+    let items: Vec<Value> = targon
+        .fleet
+        .list(Provider::Targon)
+        .iter()
+        .map(|pod| workload(&targon.fleet, pod))
+        .collect();
     Json(json!({"items": items})).into_response()
 }
 
@@ -82,19 +90,42 @@ async fn register(State(targon): State<Targon>, Json(body): Json<Value>) -> Resp
         return problem(StatusCode::BAD_REQUEST, "exactly one port is supported");
     };
     if wanted.kind != "SERVERLESS" || port.protocol != "TCP" || config.visibility != "external" {
-        return problem(StatusCode::BAD_REQUEST, "only external SERVERLESS workloads with TCP ports are supported");
+        return problem(
+            StatusCode::BAD_REQUEST,
+            "only external SERVERLESS workloads with TCP ports are supported",
+        );
     }
     if config.min_replicas > config.max_replicas {
-        return problem(StatusCode::BAD_REQUEST, "min_replicas is above max_replicas");
+        return problem(
+            StatusCode::BAD_REQUEST,
+            "min_replicas is above max_replicas",
+        );
     }
-    if !RESOURCES.iter().any(|(name, ..)| *name == wanted.resource_name) {
-        return problem(StatusCode::BAD_REQUEST, &format!("unknown resource {}", wanted.resource_name));
+    if !RESOURCES
+        .iter()
+        .any(|(name, ..)| *name == wanted.resource_name)
+    {
+        return problem(
+            StatusCode::BAD_REQUEST,
+            &format!("unknown resource {}", wanted.resource_name),
+        );
     }
-    let new = NewPod { name: wanted.name, image: wanted.image, port: port.port, deploy: false };
-    match targon.fleet.create(Provider::Targon, new, |_, random| format!("wrk-{}", &random[..16])) {
+    let new = NewPod {
+        name: wanted.name,
+        image: wanted.image,
+        port: port.port,
+        deploy: false,
+    };
+    match targon.fleet.create(Provider::Targon, new, |_, random| {
+        format!("wrk-{}", &random[..16])
+    }) {
         Ok(pod) => (StatusCode::CREATED, Json(workload(&targon.fleet, &pod))).into_response(),
-        Err(Refused::NoCapacity) => problem(StatusCode::SERVICE_UNAVAILABLE, "insufficient capacity"),
-        Err(Refused::Broken(error)) => problem(StatusCode::INTERNAL_SERVER_ERROR, &format!("{error:#}")),
+        Err(Refused::NoCapacity) => {
+            problem(StatusCode::SERVICE_UNAVAILABLE, "insufficient capacity")
+        }
+        Err(Refused::Broken(error)) => {
+            problem(StatusCode::INTERNAL_SERVER_ERROR, &format!("{error:#}"))
+        }
     }
 }
 
@@ -125,7 +156,11 @@ async fn delete(State(targon): State<Targon>, Path(uid): Path<String>) -> Respon
 }
 
 async fn inventory(State(targon): State<Targon>) -> Response {
-    let free = targon.fleet.options().capacity.saturating_sub(targon.fleet.list(Provider::Targon).len());
+    let free = targon
+        .fleet
+        .options()
+        .capacity
+        .saturating_sub(targon.fleet.list(Provider::Targon).len());
     let items: Vec<Value> = RESOURCES
         .iter()
         .map(|(name, gpus, price)| json!({"name": name, "gpu_count": gpus, "available": free, "cost_per_hour": price}))
@@ -142,14 +177,21 @@ fn found(targon: &Targon, pod: Option<Pod>) -> Response {
 
 fn workload(fleet: &Fleet, pod: &Pod) -> Value {
     let visible_after = fleet.options().visible_after.as_millis() as u64;
-    let visible = pod.deployed_at_ms.is_some_and(|deployed| fleet.now_ms() >= deployed + visible_after);
+    let visible = pod
+        .deployed_at_ms
+        .is_some_and(|deployed| fleet.now_ms() >= deployed + visible_after);
     let (status, message) = match (pod.deployed_at_ms, visible) {
         (None, _) => ("registered", "not deployed"),
         (Some(_), false) => ("provisioning", "waiting for a node"),
         (Some(_), true) => ("running", "deployed"),
     };
-    let urls = if visible { json!([{"port": pod.port, "url": format!("{}/", url_of(pod))}]) } else { json!([]) };
-    let created = chrono::DateTime::from_timestamp_millis(pod.created_at_ms as i64).unwrap_or_default();
+    let urls = if visible {
+        json!([{"port": pod.port, "url": format!("{}/", url_of(pod))}])
+    } else {
+        json!([])
+    };
+    let created =
+        chrono::DateTime::from_timestamp_millis(pod.created_at_ms as i64).unwrap_or_default();
     json!({
         "uid": pod.id,
         "name": pod.name,

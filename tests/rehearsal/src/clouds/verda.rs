@@ -41,16 +41,24 @@ pub(crate) fn router(fleet: Fleet, keys: &CloudKeys) -> Router {
         .route("/container-deployments", get(list).post(create))
         .route("/container-deployments/{name}", get(read).delete(delete))
         .layer(from_fn_with_state(verda.clone(), check_token));
-    Router::new().nest("/v1", guarded.route("/oauth2/token", post(token))).with_state(verda)
+    Router::new()
+        .nest("/v1", guarded.route("/oauth2/token", post(token)))
+        .with_state(verda)
 }
 
 async fn check_token(State(verda): State<Verda>, request: Request, next: Next) -> Response {
     let now = verda.fleet.now_ms();
     let known = {
         let tokens = verda.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        tokens.iter().any(|(token, ends)| now < *ends && has_token(request.headers(), token))
+        tokens
+            .iter()
+            .any(|(token, ends)| now < *ends && has_token(request.headers(), token))
     };
-    if known { next.run(request).await } else { problem(StatusCode::UNAUTHORIZED, "unauthorized_request") }
+    if known {
+        next.run(request).await
+    } else {
+        problem(StatusCode::UNAUTHORIZED, "unauthorized_request")
+    }
 }
 
 #[derive(Deserialize)]
@@ -64,7 +72,9 @@ async fn token(State(verda): State<Verda>, Json(wanted): Json<TokenRequest>) -> 
     if wanted.grant_type != "client_credentials" {
         return problem(StatusCode::BAD_REQUEST, "unsupported grant_type");
     }
-    if (wanted.client_id, wanted.client_secret) != (verda.client_id.clone(), verda.client_secret.clone()) {
+    if (wanted.client_id, wanted.client_secret)
+        != (verda.client_id.clone(), verda.client_secret.clone())
+    {
         return problem(StatusCode::UNAUTHORIZED, "invalid_client");
     }
     let now = verda.fleet.now_ms();
@@ -77,7 +87,12 @@ async fn token(State(verda): State<Verda>, Json(wanted): Json<TokenRequest>) -> 
 
 async fn list(State(verda): State<Verda>) -> Response {
     let pods = verda.fleet.list(Provider::Verda);
-    Json(pods.iter().map(|pod| deployment(&verda.fleet, pod)).collect::<Vec<_>>()).into_response()
+    Json(
+        pods.iter()
+            .map(|pod| deployment(&verda.fleet, pod))
+            .collect::<Vec<_>>(),
+    )
+    .into_response()
 }
 
 #[derive(Deserialize)]
@@ -105,7 +120,10 @@ async fn create(State(verda): State<Verda>, Json(body): Json<Value>) -> Response
         Err(error) => return problem(StatusCode::BAD_REQUEST, &error.to_string()),
     };
     let [container] = wanted.containers.as_slice() else {
-        return problem(StatusCode::BAD_REQUEST, "exactly one container is supported");
+        return problem(
+            StatusCode::BAD_REQUEST,
+            "exactly one container is supported",
+        );
     };
     if wanted.compute.size == 0 || wanted.compute.name.is_empty() {
         return problem(StatusCode::BAD_REQUEST, "compute needs a name and a size");
@@ -113,12 +131,24 @@ async fn create(State(verda): State<Verda>, Json(body): Json<Value>) -> Response
     if verda.fleet.find(Provider::Verda, &wanted.name).is_some() {
         return problem(StatusCode::CONFLICT, "a deployment with this name exists");
     }
-    let new =
-        NewPod { name: wanted.name, image: container.image.clone(), port: container.exposed_port, deploy: true };
-    match verda.fleet.create(Provider::Verda, new, |new, _| new.name.clone()) {
+    let new = NewPod {
+        name: wanted.name,
+        image: container.image.clone(),
+        port: container.exposed_port,
+        deploy: true,
+    };
+    match verda
+        .fleet
+        .create(Provider::Verda, new, |new, _| new.name.clone())
+    {
         Ok(pod) => (StatusCode::CREATED, Json(deployment(&verda.fleet, &pod))).into_response(),
-        Err(Refused::NoCapacity) => problem(StatusCode::SERVICE_UNAVAILABLE, "not enough resources of this type"),
-        Err(Refused::Broken(error)) => problem(StatusCode::INTERNAL_SERVER_ERROR, &format!("{error:#}")),
+        Err(Refused::NoCapacity) => problem(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "not enough resources of this type",
+        ),
+        Err(Refused::Broken(error)) => {
+            problem(StatusCode::INTERNAL_SERVER_ERROR, &format!("{error:#}"))
+        }
     }
 }
 
@@ -139,7 +169,9 @@ async fn delete(State(verda): State<Verda>, Path(name): Path<String>) -> Respons
 
 fn deployment(fleet: &Fleet, pod: &Pod) -> Value {
     let visible_after = fleet.options().visible_after.as_millis() as u64;
-    let visible = pod.deployed_at_ms.is_some_and(|deployed| fleet.now_ms() >= deployed + visible_after);
+    let visible = pod
+        .deployed_at_ms
+        .is_some_and(|deployed| fleet.now_ms() >= deployed + visible_after);
     json!({
         "name": pod.name,
         "endpoint_base_url": if visible { format!("{}/", url_of(pod)) } else { String::new() },

@@ -32,7 +32,10 @@ pub struct FaultRuleError {
 impl std::fmt::Display for FaultRuleError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { text, problem } = self;
-        write!(f, "`{text}` is not a fault: {problem}; write for instance github:500*3 or chain:outage~30s")
+        write!(
+            f,
+            "`{text}` is not a fault: {problem}; write for instance github:500*3 or chain:outage~30s"
+        )
     }
 }
 
@@ -42,19 +45,30 @@ impl FromStr for FaultRule {
     type Err = FaultRuleError;
 
     fn from_str(text: &str) -> Result<Self, FaultRuleError> {
-        parse(text).map_err(|problem| FaultRuleError { text: text.to_owned(), problem })
+        parse(text).map_err(|problem| FaultRuleError {
+            text: text.to_owned(),
+            problem,
+        })
     }
 }
 
 fn parse(text: &str) -> Result<FaultRule, &'static str> {
-    let (service, rest) = text.split_once(':').ok_or("it has no colon after the service")?;
-    let service = Service::ALL.into_iter().find(|known| known.name() == service).ok_or("its service is unknown")?;
+    let (service, rest) = text
+        .split_once(':')
+        .ok_or("it has no colon after the service")?;
+    let service = Service::ALL
+        .into_iter()
+        .find(|known| known.name() == service)
+        .ok_or("its service is unknown")?;
     let (rest, path_contains) = match rest.split_once('@') {
         Some((rest, path)) => (rest, Some(path.to_owned())),
         None => (rest, None),
     };
     let (kind, lasting) = if let Some((kind, times)) = rest.split_once('*') {
-        (kind, Lasting::Times(times.parse().map_err(|_| "the number after * is not one")?))
+        (
+            kind,
+            Lasting::Times(times.parse().map_err(|_| "the number after * is not one")?),
+        )
     } else if let Some((kind, nth)) = rest.split_once('/') {
         let nth: u32 = nth.parse().map_err(|_| "the number after / is not one")?;
         (kind, Lasting::EveryNth(nth.max(1)))
@@ -76,12 +90,19 @@ fn parse(text: &str) -> Result<FaultRule, &'static str> {
             },
         },
     };
-    Ok(FaultRule { service, fault, lasting, path_contains })
+    Ok(FaultRule {
+        service,
+        fault,
+        lasting,
+        path_contains,
+    })
 }
 
 fn parse_duration(text: &str) -> Result<Duration, &'static str> {
     const PROBLEM: &str = "a duration is a number with ms, s or m";
-    let digits = text.find(|character: char| !character.is_ascii_digit()).ok_or(PROBLEM)?;
+    let digits = text
+        .find(|character: char| !character.is_ascii_digit())
+        .ok_or(PROBLEM)?;
     let (number, unit) = text.split_at(digits);
     let number: u64 = number.parse().map_err(|_| PROBLEM)?;
     match unit {
@@ -102,15 +123,31 @@ mod tests {
 
     #[test]
     fn each_kind_and_each_length_can_be_written() {
-        let plain = |service, fault, lasting| FaultRule { service, fault, lasting, path_contains: None };
-        assert_eq!(rule("github:500*3"), plain(Service::GitHub, Fault::Status(500), Lasting::Times(3)));
+        let plain = |service, fault, lasting| FaultRule {
+            service,
+            fault,
+            lasting,
+            path_contains: None,
+        };
+        assert_eq!(
+            rule("github:500*3"),
+            plain(Service::GitHub, Fault::Status(500), Lasting::Times(3))
+        );
         assert_eq!(
             rule("vlm:slow=250ms"),
-            plain(Service::Vlm, Fault::Slow(Duration::from_millis(250)), Lasting::UntilCleared)
+            plain(
+                Service::Vlm,
+                Fault::Slow(Duration::from_millis(250)),
+                Lasting::UntilCleared
+            )
         );
         assert_eq!(
             rule("chain:outage~2m"),
-            plain(Service::Chain, Fault::Outage, Lasting::For(Duration::from_secs(120)))
+            plain(
+                Service::Chain,
+                Fault::Outage,
+                Lasting::For(Duration::from_secs(120))
+            )
         );
         assert_eq!(
             rule("gateway:truncated/10@.js"),
@@ -123,7 +160,14 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_named() {
-        for text in ["github", "gitlab:500", "github:200", "github:slow=3h", "github:500*many", "github:"] {
+        for text in [
+            "github",
+            "gitlab:500",
+            "github:200",
+            "github:slow=3h",
+            "github:500*many",
+            "github:",
+        ] {
             let error = text.parse::<FaultRule>().unwrap_err();
             assert!(error.to_string().contains(text), "{error}");
         }

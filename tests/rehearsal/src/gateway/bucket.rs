@@ -19,7 +19,10 @@ pub(crate) struct BucketCdn {
 impl BucketCdn {
     /// Answers for `host` with the files of the bucket in `folder`.
     pub(crate) fn new(host: &str, folder: &Path) -> Self {
-        Self { host: host.to_owned(), folder: folder.to_owned() }
+        Self {
+            host: host.to_owned(),
+            folder: folder.to_owned(),
+        }
     }
 }
 
@@ -36,7 +39,10 @@ impl OutsideHost for BucketCdn {
         let key = percent_decoded(request.path.trim_start_matches('/'));
         // A key is a plain path below the bucket, nothing that climbs out of it.
         let key = PathBuf::from(key);
-        if !key.components().all(|part| matches!(part, Component::Normal(_))) {
+        if !key
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)))
+        {
             return StatusCode::NOT_FOUND.into_response();
         }
         let Ok(file) = tokio::fs::File::open(self.folder.join(&key)).await else {
@@ -46,8 +52,15 @@ impl OutsideHost for BucketCdn {
             Ok(metadata) if metadata.is_file() => metadata.len(),
             _ => return StatusCode::NOT_FOUND.into_response(),
         };
-        let headers = [(CONTENT_TYPE, content_type(&key).to_owned()), (CONTENT_LENGTH, size.to_string())];
-        let body = if request.method == Method::HEAD { Body::empty() } else { Body::from_stream(ReaderStream::new(file)) };
+        let headers = [
+            (CONTENT_TYPE, content_type(&key).to_owned()),
+            (CONTENT_LENGTH, size.to_string()),
+        ];
+        let body = if request.method == Method::HEAD {
+            Body::empty()
+        } else {
+            Body::from_stream(ReaderStream::new(file))
+        };
         (headers, body).into_response()
     }
 }

@@ -28,7 +28,8 @@ impl MinerCdns {
 #[async_trait]
 impl OutsideHost for MinerCdns {
     fn claims(&self, host: &str, _: &str) -> bool {
-        host.strip_suffix(CDN_DOMAIN).is_some_and(|name| name.ends_with('.'))
+        host.strip_suffix(CDN_DOMAIN)
+            .is_some_and(|name| name.ends_with('.'))
     }
 
     async fn answer(&self, request: HostRequest) -> Response {
@@ -47,5 +48,10 @@ impl OutsideHost for MinerCdns {
 
 /// The first ten characters of the hotkey in lower case, as image and host names have them.
 pub(crate) fn short(miner: &CastMiner) -> String {
-    miner.hotkey.chars().take(10).collect::<String>().to_ascii_lowercase()
+    miner
+        .hotkey
+        .chars()
+        .take(10)
+        .collect::<String>()
+        .to_ascii_lowercase()
 }

@@ -18,10 +18,10 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 pub(crate) use bucket::BucketCdn;
-pub(crate) use cdn::MinerCdns;
+pub(crate) use cdn::{MinerCdns, short};
 pub(crate) use fetch::WorldFetch;
+pub(crate) use prompts::PromptHosts;
 pub use prompts::PromptImages;
-pub(crate) use prompts::PromptHost;
 
 /// The host names miners' CDNs end with; before it stand the first ten characters of the hotkey, in lower case.
 pub const CDN_DOMAIN: &str = "cdn.rehearsal.example";
@@ -56,10 +56,19 @@ pub(crate) fn router(hosts: Vec<Arc<dyn OutsideHost>>) -> Router {
 /// Where the gateway at `gateway` (`http://127.0.0.1:PORT`) answers for a URL of the outside. A URL without a host, or
 /// one that is on loopback already, stays as it is.
 pub fn loopback_url(gateway: &str, url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let (host, path) = rest.find(['/', '?', '#']).map_or((rest, ""), |end| rest.split_at(end));
-    let outside = matches!(scheme, "http" | "https") && !host.starts_with("127.0.0.1") && !host.is_empty();
-    if outside { format!("{gateway}/hosts/{host}{path}") } else { url.to_owned() }
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    let (host, path) = rest
+        .find(['/', '?', '#'])
+        .map_or((rest, ""), |end| rest.split_at(end));
+    let outside =
+        matches!(scheme, "http" | "https") && !host.starts_with("127.0.0.1") && !host.is_empty();
+    if outside {
+        format!("{gateway}/hosts/{host}{path}")
+    } else {
+        url.to_owned()
+    }
 }
 
 async fn dispatch(State(hosts): State<Arc<[Arc<dyn OutsideHost>]>>, request: Request) -> Response {
@@ -67,7 +76,9 @@ async fn dispatch(State(hosts): State<Arc<[Arc<dyn OutsideHost>]>>, request: Req
     let Some(rest) = head.uri.path().strip_prefix("/hosts/") else {
         return (StatusCode::NOT_FOUND, "ask for /hosts/{host}/{path}").into_response();
     };
-    let (host, path) = rest.find('/').map_or((rest, "/"), |slash| rest.split_at(slash));
+    let (host, path) = rest
+        .find('/')
+        .map_or((rest, "/"), |slash| rest.split_at(slash));
     let host = host.to_ascii_lowercase();
     match hosts.iter().find(|known| known.claims(&host, path)) {
         Some(known) => {
@@ -81,7 +92,11 @@ async fn dispatch(State(hosts): State<Arc<[Arc<dyn OutsideHost>]>>, request: Req
             };
             known.answer(request).await
         }
-        None => (StatusCode::BAD_GATEWAY, format!("no such host in the rehearsal world: {host}")).into_response(),
+        None => (
+            StatusCode::BAD_GATEWAY,
+            format!("no such host in the rehearsal world: {host}"),
+        )
+            .into_response(),
     }
 }
 
@@ -91,7 +106,9 @@ pub(crate) fn percent_decoded(path: &str) -> String {
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut index = 0;
     while let Some(byte) = bytes.get(index) {
-        let escaped = (*byte == b'%').then(|| path.get(index + 1..index + 3)).flatten();
+        let escaped = (*byte == b'%')
+            .then(|| path.get(index + 1..index + 3))
+            .flatten();
         match escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
             Some(value) => {
                 decoded.push(value);
@@ -108,7 +125,10 @@ pub(crate) fn percent_decoded(path: &str) -> String {
 
 /// The last segment of a path, and its part before the last dot if it ends with `suffix`.
 fn stem_of<'a>(path: &'a str, suffix: &str) -> Option<&'a str> {
-    path.rsplit('/').next()?.strip_suffix(suffix).filter(|stem| !stem.is_empty())
+    path.rsplit('/')
+        .next()?
+        .strip_suffix(suffix)
+        .filter(|stem| !stem.is_empty())
 }
 
 #[cfg(test)]
@@ -137,12 +157,16 @@ mod tests {
         let hosts: Vec<Arc<dyn OutsideHost>> = vec![
             Arc::new(BucketCdn::new("subnet404.xyz", bucket)),
             Arc::new(MinerCdns::new(cast)),
-            Arc::new(PromptHost::new(Arc::new(GreyImages))),
+            Arc::new(PromptHosts::new(Arc::new(GreyImages))),
         ];
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
-        let door = Door { service: Service::Gateway, faults: Faults::new(WorldClock::in_memory()), stop };
+        let door = Door {
+            service: Service::Gateway,
+            faults: Faults::new(WorldClock::in_memory()),
+            stop,
+        };
         tokio::spawn(serve(listener, door, router(hosts)));
         url
     }
@@ -164,13 +188,26 @@ mod tests {
         assert_eq!(prompt, (200, "picture of abc-1".to_owned()));
         let object = get(&gateway, "https://subnet404.xyz/rounds/0/a%20b.js").await;
         assert_eq!(object, (200, "module".to_owned()));
-        assert_eq!(get(&gateway, "https://subnet404.xyz/rounds/0/none.js").await.0, 404);
-        assert_eq!(get(&gateway, "https://subnet404.xyz/rounds/..%2f..%2fsecret").await.0, 404);
+        assert_eq!(
+            get(&gateway, "https://subnet404.xyz/rounds/0/none.js")
+                .await
+                .0,
+            404
+        );
+        assert_eq!(
+            get(&gateway, "https://subnet404.xyz/rounds/..%2f..%2fsecret")
+                .await
+                .0,
+            404
+        );
         assert_eq!(get(&gateway, "https://elsewhere.example/page").await.0, 502);
 
         let good = &cast.miners()[0];
         let module = get(&gateway, &format!("{}/abc.js", MinerCdns::url(good, 3))).await;
-        assert_eq!(module, (200, cast.submitted_module(&good.hotkey, "abc").unwrap()));
+        assert_eq!(
+            module,
+            (200, cast.submitted_module(&good.hotkey, "abc").unwrap())
+        );
     }
 
     #[tokio::test]
@@ -178,11 +215,27 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let cast = Arc::new(Cast::new(7, 6));
         let gateway = gateway(cast.clone(), folder.path()).await;
-        let lacking = cast.miners().iter().find(|miner| miner.behaviour == Behaviour::MissingFiles).unwrap();
+        let lacking = cast
+            .miners()
+            .iter()
+            .find(|miner| miner.behaviour == Behaviour::MissingFiles)
+            .unwrap();
         for index in 0..20 {
             let stem = format!("prompt{index}");
-            let expected = if cast.misbehaves_on(lacking, &stem) { 404 } else { 200 };
-            assert_eq!(get(&gateway, &format!("{}/{stem}.js", MinerCdns::url(lacking, 0))).await.0, expected);
+            let expected = if cast.misbehaves_on(lacking, &stem) {
+                404
+            } else {
+                200
+            };
+            assert_eq!(
+                get(
+                    &gateway,
+                    &format!("{}/{stem}.js", MinerCdns::url(lacking, 0))
+                )
+                .await
+                .0,
+                expected
+            );
         }
         let unknown = format!("https://5aaaaaaaaa.{CDN_DOMAIN}/round-0/prompt0.js");
         assert_eq!(get(&gateway, &unknown).await.0, 404);
@@ -191,9 +244,21 @@ mod tests {
     #[test]
     fn urls_of_the_outside_become_paths_of_the_gateway() {
         let gateway = "http://127.0.0.1:81";
-        assert_eq!(loopback_url(gateway, "https://a.b/c?d=e"), "http://127.0.0.1:81/hosts/a.b/c?d=e");
-        assert_eq!(loopback_url(gateway, "https://a.b"), "http://127.0.0.1:81/hosts/a.b");
-        assert_eq!(loopback_url(gateway, "http://127.0.0.1:9/x"), "http://127.0.0.1:9/x");
-        assert_eq!(loopback_url(gateway, "data:image/png;base64,AA"), "data:image/png;base64,AA");
+        assert_eq!(
+            loopback_url(gateway, "https://a.b/c?d=e"),
+            "http://127.0.0.1:81/hosts/a.b/c?d=e"
+        );
+        assert_eq!(
+            loopback_url(gateway, "https://a.b"),
+            "http://127.0.0.1:81/hosts/a.b"
+        );
+        assert_eq!(
+            loopback_url(gateway, "http://127.0.0.1:9/x"),
+            "http://127.0.0.1:9/x"
+        );
+        assert_eq!(
+            loopback_url(gateway, "data:image/png;base64,AA"),
+            "data:image/png;base64,AA"
+        );
     }
 }

@@ -21,18 +21,26 @@ pub trait PromptImages: Send + Sync + 'static {
     async fn png(&self, stem: &str) -> anyhow::Result<Bytes>;
 }
 
-pub(crate) struct PromptHost {
+#[async_trait]
+impl PromptImages for crate::prompts::PromptHost {
+    async fn png(&self, stem: &str) -> anyhow::Result<Bytes> {
+        Ok(self.image(stem).await?)
+    }
+}
+
+/// Every host that serves pictures.
+pub(crate) struct PromptHosts {
     images: Arc<dyn PromptImages>,
 }
 
-impl PromptHost {
+impl PromptHosts {
     pub(crate) fn new(images: Arc<dyn PromptImages>) -> Self {
         Self { images }
     }
 }
 
 #[async_trait]
-impl OutsideHost for PromptHost {
+impl OutsideHost for PromptHosts {
     fn claims(&self, _: &str, path: &str) -> bool {
         path.ends_with(".png")
     }
@@ -45,7 +53,11 @@ impl OutsideHost for PromptHost {
         match self.images.png(stem).await {
             Ok(png) => ([(CONTENT_TYPE, "image/png")], png).into_response(),
             Err(error) => {
-                tracing::warn!(prompt.stem = stem, error = format!("{error:#}"), "no picture of the prompt");
+                tracing::warn!(
+                    prompt.stem = stem,
+                    error = format!("{error:#}"),
+                    "no picture of the prompt"
+                );
                 (StatusCode::SERVICE_UNAVAILABLE, format!("{error:#}")).into_response()
             }
         }

@@ -20,8 +20,13 @@ use super::Remote;
 /// Serves `remote` at `/{name}.git`, for reading and pushing.
 pub(crate) fn router(remote: Remote, name: &str) -> Router {
     let prefix = format!("/{name}.git");
-    let backend = Backend { remote, prefix: prefix.clone() };
-    Router::new().route(&format!("{prefix}/{{*rest}}"), any(answer)).with_state(backend)
+    let backend = Backend {
+        remote,
+        prefix: prefix.clone(),
+    };
+    Router::new()
+        .route(&format!("{prefix}/{{*rest}}"), any(answer))
+        .with_state(backend)
 }
 
 #[derive(Clone)]
@@ -42,11 +47,23 @@ async fn answer(State(backend): State<Backend>, request: Request) -> Response<Bo
 
 async fn run(backend: &Backend, request: Request) -> anyhow::Result<Response<Body>> {
     let (head, body) = request.into_parts();
-    let rest = head.uri.path().strip_prefix(&backend.prefix).unwrap_or_default();
+    let rest = head
+        .uri
+        .path()
+        .strip_prefix(&backend.prefix)
+        .unwrap_or_default();
     let repository = backend.remote.path();
     let root = repository.parent().unwrap_or(Path::new("/"));
-    let name = repository.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let header = |name: HeaderName| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let name = repository
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let header = |name: HeaderName| {
+        head.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    };
     let push = (head.method == Method::POST && rest.ends_with("/git-receive-pack"))
         .then(|| backend.remote.push_in_flight());
 
@@ -61,7 +78,10 @@ async fn run(backend: &Backend, request: Request) -> anyhow::Result<Response<Bod
         .env("CONTENT_TYPE", header(CONTENT_TYPE))
         .env("CONTENT_LENGTH", header(CONTENT_LENGTH))
         .env("HTTP_CONTENT_ENCODING", header(CONTENT_ENCODING))
-        .env("GIT_PROTOCOL", header(HeaderName::from_static("git-protocol")))
+        .env(
+            "GIT_PROTOCOL",
+            header(HeaderName::from_static("git-protocol")),
+        )
         .env("REMOTE_USER", "rehearsal")
         .env("REMOTE_ADDR", "127.0.0.1")
         // The folder may belong to another user than this process runs as.
@@ -75,7 +95,9 @@ async fn run(backend: &Backend, request: Request) -> anyhow::Result<Response<Bod
         .stderr(Stdio::null())
         .kill_on_drop(true)
         .spawn()
-        .map_err(|error| anyhow::anyhow!("cannot run `git http-backend`, is git installed? {error}"))?;
+        .map_err(|error| {
+            anyhow::anyhow!("cannot run `git http-backend`, is git installed? {error}")
+        })?;
     let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
         anyhow::bail!("git http-backend has no pipes");
     };
@@ -92,11 +114,18 @@ async fn run(backend: &Backend, request: Request) -> anyhow::Result<Response<Bod
         if line.is_empty() {
             break;
         }
-        let Some((name, value)) = line.split_once(':') else { continue };
+        let Some((name, value)) = line.split_once(':') else {
+            continue;
+        };
         if name.eq_ignore_ascii_case("status") {
             let code = value.trim().get(..3).and_then(|code| code.parse().ok());
-            *response.status_mut() = code.and_then(|code| StatusCode::from_u16(code).ok()).unwrap_or(StatusCode::OK);
-        } else if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value.trim())) {
+            *response.status_mut() = code
+                .and_then(|code| StatusCode::from_u16(code).ok())
+                .unwrap_or(StatusCode::OK);
+        } else if let (Ok(name), Ok(value)) = (
+            name.parse::<HeaderName>(),
+            HeaderValue::from_str(value.trim()),
+        ) {
             response.headers_mut().append(name, value);
         }
     }
@@ -144,7 +173,14 @@ mod tests {
         tree.insert(file, blob, 0o100_644)?;
         let tree = repository.find_tree(tree.write()?)?;
         let signature = Signature::now("Test", "test@rehearsal.example")?;
-        repository.commit(Some("refs/heads/main"), &signature, &signature, file, &tree, &[&parent])?;
+        repository.commit(
+            Some("refs/heads/main"),
+            &signature,
+            &signature,
+            file,
+            &tree,
+            &[&parent],
+        )?;
         let mut refused = None;
         let mut callbacks = git2::RemoteCallbacks::new();
         callbacks.push_update_reference(|_, status| {
@@ -153,7 +189,9 @@ mod tests {
         });
         let mut options = git2::PushOptions::new();
         options.remote_callbacks(callbacks);
-        repository.remote_anonymous(url)?.push(&["refs/heads/main"], Some(&mut options))?;
+        repository
+            .remote_anonymous(url)?
+            .push(&["refs/heads/main"], Some(&mut options))?;
         drop(options);
         refused.map_or(Ok(()), |refused| Err(git2::Error::from_str(&refused)))
     }
@@ -162,14 +200,25 @@ mod tests {
     async fn libgit2_clones_and_pushes_over_http_and_each_push_is_one_move() {
         let folder = tempfile::tempdir().unwrap();
         let files = [("config.json".to_owned(), b"{}".to_vec())];
-        let remote = Remote::create_with(&folder.path().join("remote.git"), &files, "First").unwrap();
+        let remote =
+            Remote::create_with(&folder.path().join("remote.git"), &files, "First").unwrap();
         let mut moves = remote.moves();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/rehearsal/state.git", listener.local_addr().unwrap());
+        let url = format!(
+            "http://{}/rehearsal/state.git",
+            listener.local_addr().unwrap()
+        );
         let stop = CancellationToken::new();
-        let door =
-            Door { service: Service::Git, faults: Faults::new(WorldClock::in_memory()), stop: stop.clone() };
-        tokio::spawn(serve(listener, door, router(remote.clone(), "rehearsal/state")));
+        let door = Door {
+            service: Service::Git,
+            faults: Faults::new(WorldClock::in_memory()),
+            stop: stop.clone(),
+        };
+        tokio::spawn(serve(
+            listener,
+            door,
+            router(remote.clone(), "rehearsal/state"),
+        ));
 
         let (first, second) = (folder.path().join("first"), folder.path().join("second"));
         let push = |work: std::path::PathBuf, file: &'static str| {
@@ -179,13 +228,19 @@ mod tests {
         {
             let url = url.clone();
             let second = second.clone();
-            tokio::task::spawn_blocking(move || Repository::clone(&url, second).map(|_| ())).await.unwrap().unwrap();
+            tokio::task::spawn_blocking(move || Repository::clone(&url, second).map(|_| ()))
+                .await
+                .unwrap()
+                .unwrap();
         }
         push(first.clone(), "one.json").await.unwrap().unwrap();
         push(first, "two.json").await.unwrap().unwrap();
 
         for _ in 0..2 {
-            let told = tokio::time::timeout(Duration::from_secs(5), moves.recv()).await.unwrap().unwrap();
+            let told = tokio::time::timeout(Duration::from_secs(5), moves.recv())
+                .await
+                .unwrap()
+                .unwrap();
             assert!(told.one_push);
         }
         assert_eq!(remote.read("two.json").unwrap().unwrap(), b"two.json");

@@ -14,7 +14,11 @@ const LARGEST_FILE_BYTES: u64 = 100 * 1024 * 1024;
 
 impl Remote {
     /// Creates the remote at `path` with one commit of `files`.
-    pub(crate) fn create_with(path: &Path, files: &[(String, Vec<u8>)], message: &str) -> anyhow::Result<Self> {
+    pub(crate) fn create_with(
+        path: &Path,
+        files: &[(String, Vec<u8>)],
+        message: &str,
+    ) -> anyhow::Result<Self> {
         create(path, |repository| {
             try_commit(repository, OPERATOR, files, message)?;
             Ok(())
@@ -26,7 +30,10 @@ impl Remote {
     /// history up to its `HEAD`.
     pub(crate) fn create_from(path: &Path, source: &Path) -> anyhow::Result<Self> {
         if !source.is_dir() {
-            bail!("{} is not a folder; name a state repository or a folder with its files", source.display());
+            bail!(
+                "{} is not a folder; name a state repository or a folder with its files",
+                source.display()
+            );
         }
         create(path, |repository| match Repository::open(source) {
             Ok(clone) => {
@@ -42,7 +49,12 @@ impl Remote {
                 check_is_state(source, |path| Ok(source.join(path).is_file()))?;
                 let mut files = Vec::new();
                 read_folder(source, "", &mut files)?;
-                try_commit(repository, OPERATOR, &files, "Competition state the rehearsal starts from")?;
+                try_commit(
+                    repository,
+                    OPERATOR,
+                    &files,
+                    "Competition state the rehearsal starts from",
+                )?;
                 Ok(())
             }
         })?;
@@ -53,7 +65,10 @@ impl Remote {
 fn check_is_state(source: &Path, has: impl Fn(&str) -> anyhow::Result<bool>) -> anyhow::Result<()> {
     for path in REQUIRED {
         if !has(path)? {
-            bail!("{} is not a state repository: it has no {path}", source.display());
+            bail!(
+                "{} is not a state repository: it has no {path}",
+                source.display()
+            );
         }
     }
     Ok(())
@@ -61,10 +76,15 @@ fn check_is_state(source: &Path, has: impl Fn(&str) -> anyhow::Result<bool>) -> 
 
 fn fetch_history(repository: &Repository, source: &Path, clone: &Repository) -> anyhow::Result<()> {
     if clone.is_shallow() {
-        bail!("{} is a shallow clone; run `git fetch --unshallow` in it first", source.display());
+        bail!(
+            "{} is a shallow clone; run `git fetch --unshallow` in it first",
+            source.display()
+        );
     }
     let url = source.canonicalize()?;
-    let url = url.to_str().context("the path of the state repository is not UTF-8")?;
+    let url = url
+        .to_str()
+        .context("the path of the state repository is not UTF-8")?;
     repository
         .remote_anonymous(url)?
         .fetch(&[&format!("+HEAD:{BRANCH}")], None, None)
@@ -73,24 +93,39 @@ fn fetch_history(repository: &Repository, source: &Path, clone: &Repository) -> 
     Ok(())
 }
 
-fn read_folder(folder: &Path, prefix: &str, files: &mut Vec<(String, Vec<u8>)>) -> anyhow::Result<()> {
-    let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+fn read_folder(
+    folder: &Path,
+    prefix: &str,
+    files: &mut Vec<(String, Vec<u8>)>,
+) -> anyhow::Result<()> {
+    let entries =
+        std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     let mut entries = entries.collect::<Result<Vec<_>, _>>()?;
     entries.sort_by_key(std::fs::DirEntry::file_name);
     for entry in entries {
         let path = entry.path();
         let name = entry.file_name();
-        let name = name.to_str().with_context(|| format!("{} is not a UTF-8 name", path.display()))?;
-        let full = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };
+        let name = name
+            .to_str()
+            .with_context(|| format!("{} is not a UTF-8 name", path.display()))?;
+        let full = if prefix.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{prefix}/{name}")
+        };
         // Follows links: what the folder shows is what is published.
-        let metadata = std::fs::metadata(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let metadata =
+            std::fs::metadata(&path).with_context(|| format!("cannot read {}", path.display()))?;
         if metadata.is_dir() {
             read_folder(&path, &full, files)?;
         } else if metadata.is_file() {
             if metadata.len() > LARGEST_FILE_BYTES {
                 bail!("{} is too large for a state repository", path.display());
             }
-            files.push((full, std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?));
+            files.push((
+                full,
+                std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?,
+            ));
         }
     }
     Ok(())
@@ -116,7 +151,10 @@ mod tests {
         let source = folder.path().join("state");
         state_folder(&source);
         let remote = Remote::create_from(&folder.path().join("remote.git"), &source).unwrap();
-        assert_eq!(remote.read("rounds/0/seed.json").unwrap().unwrap(), b"{\"seed\": 7}");
+        assert_eq!(
+            remote.read("rounds/0/seed.json").unwrap().unwrap(),
+            b"{\"seed\": 7}"
+        );
     }
 
     #[test]
@@ -125,7 +163,9 @@ mod tests {
         let source = folder.path().join("state");
         state_folder(&source);
         let first = Remote::create_from(&folder.path().join("first.git"), &source).unwrap();
-        let second = first.commit(&[("state.json".into(), b"{\"a\": 1}".to_vec())], "Second").unwrap();
+        let second = first
+            .commit(&[("state.json".into(), b"{\"a\": 1}".to_vec())], "Second")
+            .unwrap();
 
         let copy = Remote::create_from(&folder.path().join("second.git"), first.path()).unwrap();
         assert_eq!(copy.head().unwrap().unwrap(), second);
@@ -143,9 +183,15 @@ mod tests {
         let path = folder.path().join("remote.git");
 
         let error = Remote::create_from(&path, &source).unwrap_err();
-        assert!(format!("{error:#}").contains("is not a state repository: it has no state.json"), "{error:#}");
+        assert!(
+            format!("{error:#}").contains("is not a state repository: it has no state.json"),
+            "{error:#}"
+        );
         let error = Remote::create_from(&path, &source.join("absent")).unwrap_err();
-        assert!(format!("{error:#}").contains("is not a folder"), "{error:#}");
+        assert!(
+            format!("{error:#}").contains("is not a folder"),
+            "{error:#}"
+        );
         assert!(!path.exists());
     }
 }

@@ -51,7 +51,10 @@ pub(crate) struct Author {
 }
 
 /// Whoever set the competition up.
-pub(crate) const OPERATOR: Author = Author { name: "Rehearsal Operator", email: "operator@rehearsal.example" };
+pub(crate) const OPERATOR: Author = Author {
+    name: "Rehearsal Operator",
+    email: "operator@rehearsal.example",
+};
 
 impl Remote {
     /// Opens the repository at `path`, which must exist.
@@ -63,7 +66,9 @@ impl Remote {
             pushes_in_flight: AtomicUsize::new(0),
             moves: broadcast::Sender::new(REMEMBERED_MOVES),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     /// Where the bare repository lies.
@@ -87,7 +92,9 @@ impl Remote {
     /// When the repository cannot be read.
     pub fn read(&self, path: &str) -> anyhow::Result<Option<Vec<u8>>> {
         let repository = self.repository()?;
-        let Some(head) = head_of(&repository)? else { return Ok(None) };
+        let Some(head) = head_of(&repository)? else {
+            return Ok(None);
+        };
         read_at(&repository, head, path)
     }
 
@@ -128,11 +135,19 @@ impl Remote {
     /// Looks whether the branch has moved and tells the listeners.
     pub(crate) fn look(&self, one_push: bool) -> anyhow::Result<()> {
         let head = head_of(&self.repository()?)?;
-        let mut seen = self.inner.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self
+            .inner
+            .seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(after) = head.filter(|_| *seen != head) {
             let before = seen.replace(after);
             // Nobody listening is fine.
-            let _ = self.inner.moves.send(RefMove { before, after, one_push });
+            let _ = self.inner.moves.send(RefMove {
+                before,
+                after,
+                one_push,
+            });
         }
         Ok(())
     }
@@ -156,7 +171,10 @@ impl Remote {
             let remote = self.clone();
             let looked = tokio::task::spawn_blocking(move || remote.look(false)).await;
             if let Ok(Err(error)) = looked {
-                tracing::warn!(error = format!("{error:#}"), "cannot look at the rehearsal's remote repository");
+                tracing::warn!(
+                    error = format!("{error:#}"),
+                    "cannot look at the rehearsal's remote repository"
+                );
             }
         }
     }
@@ -168,23 +186,33 @@ pub(crate) struct PushInFlight(Remote);
 impl Drop for PushInFlight {
     fn drop(&mut self) {
         if let Err(error) = self.0.look(true) {
-            tracing::warn!(error = format!("{error:#}"), "cannot look at the rehearsal's remote repository");
+            tracing::warn!(
+                error = format!("{error:#}"),
+                "cannot look at the rehearsal's remote repository"
+            );
         }
         self.0.inner.pushes_in_flight.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
 /// Creates the bare repository at `path` by `fill`, all or nothing.
-pub(super) fn create(path: &Path, fill: impl FnOnce(&Repository) -> anyhow::Result<()>) -> anyhow::Result<()> {
+pub(super) fn create(
+    path: &Path,
+    fill: impl FnOnce(&Repository) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let mut draft = path.as_os_str().to_owned();
     draft.push(".new");
     let draft = PathBuf::from(draft);
     if draft.exists() {
-        std::fs::remove_dir_all(&draft).with_context(|| format!("cannot remove {}", draft.display()))?;
+        std::fs::remove_dir_all(&draft)
+            .with_context(|| format!("cannot remove {}", draft.display()))?;
     }
     let repository = Repository::init_opts(
         &draft,
-        RepositoryInitOptions::new().bare(true).external_template(false).initial_head("main"),
+        RepositoryInitOptions::new()
+            .bare(true)
+            .external_template(false)
+            .initial_head("main"),
     )
     .with_context(|| format!("cannot create a git repository at {}", draft.display()))?;
     // As GitHub does: no push may rewrite what is public, and pushes over HTTP are welcome.
@@ -205,10 +233,17 @@ pub(crate) fn head_of(repository: &Repository) -> anyhow::Result<Option<Oid>> {
     }
 }
 
-pub(crate) fn read_at(repository: &Repository, commit: Oid, path: &str) -> anyhow::Result<Option<Vec<u8>>> {
+pub(crate) fn read_at(
+    repository: &Repository,
+    commit: Oid,
+    path: &str,
+) -> anyhow::Result<Option<Vec<u8>>> {
     let tree = repository.find_commit(commit)?.tree()?;
     match tree.get_path(Path::new(path)) {
-        Ok(entry) => Ok(repository.find_blob(entry.id()).ok().map(|blob| blob.content().to_vec())),
+        Ok(entry) => Ok(repository
+            .find_blob(entry.id())
+            .ok()
+            .map(|blob| blob.content().to_vec())),
         Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
         Err(error) => Err(error.into()),
     }
@@ -221,7 +256,9 @@ pub(super) fn try_commit(
     files: &[(String, Vec<u8>)],
     message: &str,
 ) -> anyhow::Result<Option<Oid>> {
-    let parent: Option<Commit<'_>> = head_of(repository)?.map(|oid| repository.find_commit(oid)).transpose()?;
+    let parent: Option<Commit<'_>> = head_of(repository)?
+        .map(|oid| repository.find_commit(oid))
+        .transpose()?;
     let base = match &parent {
         Some(parent) => parent.tree()?,
         None => repository.find_tree(repository.treebuilder(None)?.write()?)?,
@@ -240,13 +277,21 @@ pub(super) fn try_commit(
     };
     match moved {
         Ok(_) => Ok(Some(oid)),
-        Err(error) if matches!(error.code(), ErrorCode::Modified | ErrorCode::Exists | ErrorCode::Locked) => Ok(None),
+        Err(error)
+            if matches!(
+                error.code(),
+                ErrorCode::Modified | ErrorCode::Exists | ErrorCode::Locked
+            ) =>
+        {
+            Ok(None)
+        }
         Err(error) => Err(error.into()),
     }
 }
 
 fn open(path: &Path) -> anyhow::Result<Repository> {
-    Repository::open_bare(path).with_context(|| format!("{} is not a bare git repository", path.display()))
+    Repository::open_bare(path)
+        .with_context(|| format!("{} is not a bare git repository", path.display()))
 }
 
 #[cfg(test)]
@@ -258,7 +303,12 @@ mod tests {
     fn remote(folder: &Path) -> Remote {
         let path = folder.join("remote.git");
         create(&path, |repository| {
-            try_commit(repository, OPERATOR, &[("state.json".into(), b"{}".to_vec())], "First")?;
+            try_commit(
+                repository,
+                OPERATOR,
+                &[("state.json".into(), b"{}".to_vec())],
+                "First",
+            )?;
             Ok(())
         })
         .unwrap();
@@ -272,13 +322,24 @@ mod tests {
         let mut moves = remote.moves();
         let before = remote.head().unwrap().unwrap();
 
-        let after = remote.commit(&[("rounds/0/seed.json".into(), b"{\"seed\": 1}".to_vec())], "Second").unwrap();
+        let after = remote
+            .commit(
+                &[("rounds/0/seed.json".into(), b"{\"seed\": 1}".to_vec())],
+                "Second",
+            )
+            .unwrap();
 
-        assert_eq!(remote.read("rounds/0/seed.json").unwrap().unwrap(), b"{\"seed\": 1}");
+        assert_eq!(
+            remote.read("rounds/0/seed.json").unwrap().unwrap(),
+            b"{\"seed\": 1}"
+        );
         assert_eq!(remote.read("state.json").unwrap().unwrap(), b"{}");
         assert_eq!(remote.read("absent.json").unwrap(), None);
         let told = moves.try_recv().unwrap();
-        assert_eq!((told.before.unwrap().to_string(), told.after.to_string()), (before, after));
+        assert_eq!(
+            (told.before.unwrap().to_string(), told.after.to_string()),
+            (before, after)
+        );
         assert!(moves.try_recv().is_err());
     }
 

@@ -20,7 +20,12 @@ impl Page {
     /// Of all items those of this page: 30 by default, at most 100.
     fn of<T>(&self, items: Vec<T>) -> Vec<T> {
         let size = self.per_page.unwrap_or(30).clamp(1, 100);
-        let skipped = self.page.unwrap_or(1).max(1).saturating_sub(1).saturating_mul(size);
+        let skipped = self
+            .page
+            .unwrap_or(1)
+            .max(1)
+            .saturating_sub(1)
+            .saturating_mul(size);
         items.into_iter().skip(skipped).take(size).collect()
     }
 }
@@ -29,9 +34,17 @@ impl Page {
 pub(super) async fn runs(State(github): State<GitHub>, Query(page): Query<Page>) -> Response {
     let workflow = &github.inner.workflow;
     let mut runs = workflow.runs();
-    runs.retain(|run| page.head_sha.as_ref().is_none_or(|sha| *sha == run.head_sha));
+    runs.retain(|run| {
+        page.head_sha
+            .as_ref()
+            .is_none_or(|sha| *sha == run.head_sha)
+    });
     let total = runs.len();
-    let runs: Vec<Value> = page.of(runs).iter().map(|run| run_json(run, &workflow.jobs(run))).collect();
+    let runs: Vec<Value> = page
+        .of(runs)
+        .iter()
+        .map(|run| run_json(run, &workflow.jobs(run)))
+        .collect();
     Json(json!({"total_count": total, "workflow_runs": runs})).into_response()
 }
 
@@ -45,14 +58,22 @@ pub(super) async fn run(State(github): State<GitHub>, Path(id): Path<u64>) -> Re
 }
 
 /// `GET actions/runs/{id}/jobs`.
-pub(super) async fn jobs(State(github): State<GitHub>, Path(id): Path<u64>, Query(page): Query<Page>) -> Response {
+pub(super) async fn jobs(
+    State(github): State<GitHub>,
+    Path(id): Path<u64>,
+    Query(page): Query<Page>,
+) -> Response {
     let workflow = &github.inner.workflow;
     let Some(run) = workflow.runs().into_iter().find(|run| run.id == id) else {
         return reply::not_found();
     };
     let jobs = workflow.jobs(&run);
     let total = jobs.len();
-    let jobs: Vec<Value> = page.of(jobs).iter().map(|job| job_json(&run, job)).collect();
+    let jobs: Vec<Value> = page
+        .of(jobs)
+        .iter()
+        .map(|job| job_json(&run, job))
+        .collect();
     Json(json!({"total_count": total, "jobs": jobs})).into_response()
 }
 
@@ -63,7 +84,10 @@ fn run_json(run: &Run, jobs: &[Job]) -> Value {
     });
     // The matrix is not there before the set-up has ended: one job alone never ends a run of submissions.
     let all_there = jobs.len() == run.hotkeys.len() + 1;
-    let ended = all_there && jobs.iter().all(|job| matches!(job.state, JobState::Ended { .. }));
+    let ended = all_there
+        && jobs
+            .iter()
+            .all(|job| matches!(job.state, JobState::Ended { .. }));
     let conclusion = ended.then_some(if failed { "failure" } else { "success" });
     json!({
         "id": run.id,
@@ -87,10 +111,19 @@ fn run_json(run: &Run, jobs: &[Job]) -> Value {
 fn job_json(run: &Run, job: &Job) -> Value {
     let (status, conclusion, started, completed) = match job.state {
         JobState::Queued => ("queued", None, None, None),
-        JobState::Running { started_at_ms } => ("in_progress", None, Some(time(started_at_ms)), None),
-        JobState::Ended { started_at_ms, ended_at_ms, conclusion } => {
-            ("completed", Some(conclusion.name()), Some(time(started_at_ms)), Some(time(ended_at_ms)))
+        JobState::Running { started_at_ms } => {
+            ("in_progress", None, Some(time(started_at_ms)), None)
         }
+        JobState::Ended {
+            started_at_ms,
+            ended_at_ms,
+            conclusion,
+        } => (
+            "completed",
+            Some(conclusion.name()),
+            Some(time(started_at_ms)),
+            Some(time(ended_at_ms)),
+        ),
     };
     json!({
         "id": job.id,

@@ -14,7 +14,10 @@ use super::reads::{commit_json, find_commit};
 use super::{GitHub, reply};
 
 /// Who GitHub says a commit of the token is by.
-const TOKEN_OWNER: (&str, &str) = ("rehearsal-bot", "rehearsal-bot@users.noreply.github.example");
+const TOKEN_OWNER: (&str, &str) = (
+    "rehearsal-bot",
+    "rehearsal-bot@users.noreply.github.example",
+);
 
 #[derive(Deserialize)]
 pub(super) struct NewBlob {
@@ -24,7 +27,10 @@ pub(super) struct NewBlob {
 }
 
 /// `POST git/blobs`.
-pub(super) async fn create_blob(State(github): State<GitHub>, Json(blob): Json<NewBlob>) -> Response {
+pub(super) async fn create_blob(
+    State(github): State<GitHub>,
+    Json(blob): Json<NewBlob>,
+) -> Response {
     github
         .with_repository(move |repository, _| {
             let content = match blob.encoding.as_deref() {
@@ -44,7 +50,9 @@ pub(super) async fn create_blob(State(github): State<GitHub>, Json(blob): Json<N
 pub(super) async fn read_commit(State(github): State<GitHub>, Path(sha): Path<String>) -> Response {
     github
         .with_repository(move |repository, _| {
-            let commit = oid(&sha).and_then(|oid| repository.find_commit(oid).ok()).ok_or_else(reply::not_found)?;
+            let commit = oid(&sha)
+                .and_then(|oid| repository.find_commit(oid).ok())
+                .ok_or_else(reply::not_found)?;
             Ok(Json(flat(&commit_json(&commit))).into_response())
         })
         .await
@@ -92,12 +100,20 @@ struct NewTreeEntry {
 }
 
 /// `POST git/trees`.
-pub(super) async fn create_tree(State(github): State<GitHub>, Json(new): Json<NewTree>) -> Response {
+pub(super) async fn create_tree(
+    State(github): State<GitHub>,
+    Json(new): Json<NewTree>,
+) -> Response {
     github
         .with_repository(move |repository, _| {
             let base = match &new.base_tree {
-                Some(sha) => oid(sha).ok_or_else(|| reply::unprocessable("base_tree is not a valid SHA"))?,
-                None => repository.treebuilder(None).and_then(|tree| tree.write()).map_err(reply::git_failed)?,
+                Some(sha) => {
+                    oid(sha).ok_or_else(|| reply::unprocessable("base_tree is not a valid SHA"))?
+                }
+                None => repository
+                    .treebuilder(None)
+                    .and_then(|tree| tree.write())
+                    .map_err(reply::git_failed)?,
             };
             let base = repository
                 .find_object(base, None)
@@ -112,18 +128,23 @@ pub(super) async fn create_tree(State(github): State<GitHub>, Json(new): Json<Ne
                 };
                 let blob = match (&entry.sha, &entry.content) {
                     (Some(sha), _) => oid(sha).filter(|oid| repository.find_blob(*oid).is_ok()),
-                    (None, Some(content)) => Some(repository.blob(content.as_bytes()).map_err(reply::git_failed)?),
+                    (None, Some(content)) => Some(
+                        repository
+                            .blob(content.as_bytes())
+                            .map_err(reply::git_failed)?,
+                    ),
                     (None, None) => {
                         update.remove(entry.path.as_str());
                         continue;
                     }
                 };
-                let blob = blob.ok_or_else(|| reply::unprocessable("tree.sha is not a valid blob"))?;
+                let blob =
+                    blob.ok_or_else(|| reply::unprocessable("tree.sha is not a valid blob"))?;
                 update.upsert(entry.path.as_str(), blob, mode);
             }
-            let tree = update
-                .create_updated(repository, &base)
-                .map_err(|error| reply::unprocessable(&format!("tree contains a malformed path: {error}")))?;
+            let tree = update.create_updated(repository, &base).map_err(|error| {
+                reply::unprocessable(&format!("tree contains a malformed path: {error}"))
+            })?;
             Ok(created(json!({"sha": tree.to_string()})))
         })
         .await
@@ -138,7 +159,10 @@ pub(super) struct NewCommit {
 }
 
 /// `POST git/commits`.
-pub(super) async fn create_commit(State(github): State<GitHub>, Json(new): Json<NewCommit>) -> Response {
+pub(super) async fn create_commit(
+    State(github): State<GitHub>,
+    Json(new): Json<NewCommit>,
+) -> Response {
     github
         .with_repository(move |repository, _| {
             let tree = oid(&new.tree).and_then(|oid| repository.find_tree(oid).ok());
@@ -146,7 +170,8 @@ pub(super) async fn create_commit(State(github): State<GitHub>, Json(new): Json<
             let mut parents = Vec::new();
             for parent in &new.parents {
                 let parent = oid(parent).and_then(|oid| repository.find_commit(oid).ok());
-                parents.push(parent.ok_or_else(|| reply::unprocessable("Parent SHA does not exist"))?);
+                parents
+                    .push(parent.ok_or_else(|| reply::unprocessable("Parent SHA does not exist"))?);
             }
             let (name, email) = TOKEN_OWNER;
             let signature = Signature::now(name, email).map_err(reply::git_failed)?;
@@ -161,10 +186,15 @@ pub(super) async fn create_commit(State(github): State<GitHub>, Json(new): Json<
 }
 
 /// `GET git/ref/heads/{branch}`.
-pub(super) async fn read_reference(State(github): State<GitHub>, Path(name): Path<String>) -> Response {
+pub(super) async fn read_reference(
+    State(github): State<GitHub>,
+    Path(name): Path<String>,
+) -> Response {
     github
         .with_repository(move |repository, _| {
-            let found = repository.refname_to_id(&format!("refs/{name}")).map_err(|_| reply::not_found())?;
+            let found = repository
+                .refname_to_id(&format!("refs/{name}"))
+                .map_err(|_| reply::not_found())?;
             Ok(Json(reference_json(&name, found)).into_response())
         })
         .await
@@ -192,7 +222,10 @@ pub(super) async fn move_reference(
             };
             let target = oid(&wanted.sha).filter(|oid| repository.find_commit(*oid).is_ok());
             let target = target.ok_or_else(|| reply::unprocessable("Object does not exist"))?;
-            let forward = target == current || repository.graph_descendant_of(target, current).unwrap_or(false);
+            let forward = target == current
+                || repository
+                    .graph_descendant_of(target, current)
+                    .unwrap_or(false);
             if !forward && !wanted.force {
                 return Err(reply::unprocessable("Update is not a fast forward"));
             }
@@ -202,9 +235,10 @@ pub(super) async fn move_reference(
                 Err(error) if error.code() == ErrorCode::Modified => {
                     Err(reply::unprocessable("Update is not a fast forward"))
                 }
-                Err(error) if error.code() == ErrorCode::Locked => {
-                    Err(reply::problem(StatusCode::CONFLICT, "Reference is being updated"))
-                }
+                Err(error) if error.code() == ErrorCode::Locked => Err(reply::problem(
+                    StatusCode::CONFLICT,
+                    "Reference is being updated",
+                )),
                 Err(error) => Err(reply::git_failed(error)),
             }
         })
@@ -212,7 +246,9 @@ pub(super) async fn move_reference(
 }
 
 fn oid(text: &str) -> Option<Oid> {
-    (text.len() == 40).then(|| Oid::from_str(text).ok()).flatten()
+    (text.len() == 40)
+        .then(|| Oid::from_str(text).ok())
+        .flatten()
 }
 
 fn created(body: Value) -> Response {

@@ -45,8 +45,15 @@ struct Inner {
 impl GitHub {
     /// The API of `repository` (`owner/name`), whose writes need `token`.
     pub(crate) fn new(repository: &str, token: &str, remote: Remote, workflow: Workflow) -> Self {
-        let inner = Inner { repository: repository.to_owned(), token: token.to_owned(), remote, workflow };
-        Self { inner: Arc::new(inner) }
+        let inner = Inner {
+            repository: repository.to_owned(),
+            token: token.to_owned(),
+            remote,
+            workflow,
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
     }
 
     pub(crate) fn router(&self) -> Router {
@@ -82,7 +89,9 @@ impl GitHub {
             Ok(repository) => work(&repository, &inner).unwrap_or_else(|refusal| refusal),
             Err(error) => reply::broken(&format!("{error:#}")),
         });
-        worked.await.unwrap_or_else(|error| reply::broken(&error.to_string()))
+        worked
+            .await
+            .unwrap_or_else(|error| reply::broken(&error.to_string()))
     }
 }
 
@@ -96,14 +105,25 @@ async fn check_token(State(github): State<GitHub>, request: Request, next: Next)
         return reply::problem(StatusCode::UNAUTHORIZED, "Requires authentication");
     }
     let mut response = next.run(request).await.into_response();
-    let limits = [("x-ratelimit-limit", "5000"), ("x-ratelimit-remaining", "4999"), ("x-ratelimit-resource", "core")];
+    let limits = [
+        ("x-ratelimit-limit", "5000"),
+        ("x-ratelimit-remaining", "4999"),
+        ("x-ratelimit-resource", "core"),
+    ];
     for (name, value) in limits {
-        response.headers_mut().insert(name, axum::http::HeaderValue::from_static(value));
+        response
+            .headers_mut()
+            .insert(name, axum::http::HeaderValue::from_static(value));
     }
     response
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
-    Some(value.strip_prefix("Bearer ").or_else(|| value.strip_prefix("token ")).unwrap_or(value))
+    Some(
+        value
+            .strip_prefix("Bearer ")
+            .or_else(|| value.strip_prefix("token "))
+            .unwrap_or(value),
+    )
 }

@@ -24,7 +24,9 @@ pub(super) async fn commit(
     github
         .with_repository(move |repository, _| {
             let Some(commit) = find_commit(repository, &reference) else {
-                return Err(reply::unprocessable(&format!("No commit found for SHA: {reference}")));
+                return Err(reply::unprocessable(&format!(
+                    "No commit found for SHA: {reference}"
+                )));
             };
             if sha_only {
                 return Ok(commit.id().to_string().into_response());
@@ -59,12 +61,19 @@ pub(super) async fn contents(
             };
             let tree = commit.tree().map_err(reply::git_failed)?;
             let path = path.trim_matches('/');
-            let entry = tree.get_path(FilePath::new(path)).map_err(|_| reply::not_found())?;
+            let entry = tree
+                .get_path(FilePath::new(path))
+                .map_err(|_| reply::not_found())?;
             match entry.kind() {
                 Some(ObjectType::Blob) => {
-                    let blob = repository.find_blob(entry.id()).map_err(reply::git_failed)?;
+                    let blob = repository
+                        .find_blob(entry.id())
+                        .map_err(reply::git_failed)?;
                     if raw {
-                        let media = [(CONTENT_TYPE, "application/vnd.github.raw+json; charset=utf-8")];
+                        let media = [(
+                            CONTENT_TYPE,
+                            "application/vnd.github.raw+json; charset=utf-8",
+                        )];
                         return Ok((media, blob.content().to_vec()).into_response());
                     }
                     let content = base64::engine::general_purpose::STANDARD.encode(blob.content());
@@ -74,14 +83,27 @@ pub(super) async fn contents(
                     Ok(Json(object).into_response())
                 }
                 Some(ObjectType::Tree) => {
-                    let folder = repository.find_tree(entry.id()).map_err(reply::git_failed)?;
+                    let folder = repository
+                        .find_tree(entry.id())
+                        .map_err(reply::git_failed)?;
                     let list: Vec<Value> = folder
                         .iter()
                         .map(|child| {
                             let name = String::from_utf8_lossy(child.name_bytes()).into_owned();
-                            let kind = if child.kind() == Some(ObjectType::Tree) { "dir" } else { "file" };
-                            let size = repository.find_blob(child.id()).map_or(0, |blob| blob.size());
-                            entry_json(kind, &format!("{path}/{name}"), &child.id().to_string(), size)
+                            let kind = if child.kind() == Some(ObjectType::Tree) {
+                                "dir"
+                            } else {
+                                "file"
+                            };
+                            let size = repository
+                                .find_blob(child.id())
+                                .map_or(0, |blob| blob.size());
+                            entry_json(
+                                kind,
+                                &format!("{path}/{name}"),
+                                &child.id().to_string(),
+                                size,
+                            )
                         })
                         .collect();
                     Ok(Json(list).into_response())
@@ -100,19 +122,25 @@ pub(super) fn find_commit<'a>(repository: &'a Repository, reference: &str) -> Op
         return found.peel_to_commit().ok();
     }
     let is_hex = branch.len() >= 7 && branch.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_hex.then(|| repository.find_commit_by_prefix(branch).ok()).flatten()
+    is_hex
+        .then(|| repository.find_commit_by_prefix(branch).ok())
+        .flatten()
 }
 
 pub(super) fn commit_json(commit: &Commit<'_>) -> Value {
     let person = |signature: &git2::Signature<'_>| {
-        let date = chrono::DateTime::from_timestamp(signature.when().seconds(), 0).unwrap_or_default();
+        let date =
+            chrono::DateTime::from_timestamp(signature.when().seconds(), 0).unwrap_or_default();
         json!({
             "name": String::from_utf8_lossy(signature.name_bytes()),
             "email": String::from_utf8_lossy(signature.email_bytes()),
             "date": date.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
         })
     };
-    let parents: Vec<Value> = commit.parent_ids().map(|id| json!({"sha": id.to_string()})).collect();
+    let parents: Vec<Value> = commit
+        .parent_ids()
+        .map(|id| json!({"sha": id.to_string()}))
+        .collect();
     json!({
         "sha": commit.id().to_string(),
         "commit": {
@@ -131,5 +159,8 @@ fn entry_json(kind: &str, path: &str, sha: &str, size: usize) -> Value {
 }
 
 fn accepts(headers: &HeaderMap, media: &str) -> bool {
-    headers.get_all(ACCEPT).iter().any(|value| value.to_str().is_ok_and(|value| value.contains(media)))
+    headers
+        .get_all(ACCEPT)
+        .iter()
+        .any(|value| value.to_str().is_ok_and(|value| value.contains(media)))
 }

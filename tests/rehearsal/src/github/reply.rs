@@ -8,7 +8,8 @@ use serde_json::json;
 const DOCUMENTATION: &str = "https://docs.github.com/rest";
 
 pub(super) fn problem(status: StatusCode, message: &str) -> Response {
-    let body = json!({"message": message, "documentation_url": DOCUMENTATION, "status": status.as_str()});
+    let body =
+        json!({"message": message, "documentation_url": DOCUMENTATION, "status": status.as_str()});
     (status, Json(body)).into_response()
 }
 

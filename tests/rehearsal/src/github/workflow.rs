@@ -36,7 +36,11 @@ pub struct BuildTimes {
 
 impl Default for BuildTimes {
     fn default() -> Self {
-        Self { setup: Duration::from_secs(1), build: Duration::from_secs(3), parallel: 10 }
+        Self {
+            setup: Duration::from_secs(1),
+            build: Duration::from_secs(3),
+            parallel: 10,
+        }
     }
 }
 
@@ -113,8 +117,14 @@ pub(super) struct Job {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum JobState {
     Queued,
-    Running { started_at_ms: u64 },
-    Ended { started_at_ms: u64, ended_at_ms: u64, conclusion: Conclusion },
+    Running {
+        started_at_ms: u64,
+    },
+    Ended {
+        started_at_ms: u64,
+        ended_at_ms: u64,
+        conclusion: Conclusion,
+    },
 }
 
 impl Workflow {
@@ -129,12 +139,24 @@ impl Workflow {
         let kept = match read_json::<Kept>(&file)? {
             Some(kept) => kept,
             None => {
-                let kept = Kept { seen: remote.head()?, runs: Vec::new() };
+                let kept = Kept {
+                    seen: remote.head()?,
+                    runs: Vec::new(),
+                };
                 write_json(&file, &kept)?;
                 kept
             }
         };
-        Ok(Self { inner: Arc::new(Inner { remote, clock, times, conclusions, file, kept: Mutex::new(kept) }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                remote,
+                clock,
+                times,
+                conclusions,
+                file,
+                kept: Mutex::new(kept),
+            }),
+        })
     }
 
     /// Notices pushes until `stop`, first those made while the world was down.
@@ -158,7 +180,10 @@ impl Workflow {
         let workflow = self.clone();
         let noticed = tokio::task::spawn_blocking(move || workflow.look(one_push)).await;
         if let Ok(Err(error)) = noticed {
-            tracing::warn!(error = format!("{error:#}"), "the rehearsal's image builds missed a push");
+            tracing::warn!(
+                error = format!("{error:#}"),
+                "the rehearsal's image builds missed a push"
+            );
         }
     }
 
@@ -166,7 +191,9 @@ impl Workflow {
     pub(super) fn look(&self, one_push: bool) -> anyhow::Result<()> {
         let inner = &self.inner;
         let repository = inner.remote.repository()?;
-        let Some(head) = inner.remote.head()? else { return Ok(()) };
+        let Some(head) = inner.remote.head()? else {
+            return Ok(());
+        };
         let mut kept = inner.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.seen.as_ref() == Some(&head) {
             return Ok(());
@@ -176,7 +203,11 @@ impl Workflow {
         for (before, after) in pushes(&repository, before, Oid::from_str(&head)?, one_push)? {
             if let Some(changed) = changed_submissions(&repository, before, after)? {
                 let run = self.new_run(&repository, after, &changed, next.runs.len() as u64 + 1)?;
-                tracing::debug!(run = run.id, commit = run.head_sha, "the image build has begun");
+                tracing::debug!(
+                    run = run.id,
+                    commit = run.head_sha,
+                    "the image build has begun"
+                );
                 next.runs.push(run);
             }
         }
@@ -186,12 +217,19 @@ impl Workflow {
         Ok(())
     }
 
-    fn new_run(&self, repository: &Repository, head: Oid, path: &str, number: u64) -> anyhow::Result<Run> {
+    fn new_run(
+        &self,
+        repository: &Repository,
+        head: Oid,
+        path: &str,
+        number: u64,
+    ) -> anyhow::Result<Run> {
         let commit = repository.find_commit(head)?;
         let entry = commit.tree()?.get_path(std::path::Path::new(path))?;
         let blob = repository.find_blob(entry.id())?;
         let submissions: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_slice(blob.content()).with_context(|| format!("{path} is no JSON object"))?;
+            serde_json::from_slice(blob.content())
+                .with_context(|| format!("{path} is no JSON object"))?;
         let mut hotkeys: Vec<String> = submissions.keys().cloned().collect();
         hotkeys.sort_unstable();
         Ok(Run {
@@ -207,7 +245,13 @@ impl Workflow {
 
     /// All runs, newest first.
     pub(super) fn runs(&self) -> Vec<Run> {
-        let mut runs = self.inner.kept.lock().unwrap_or_else(PoisonError::into_inner).runs.clone();
+        let mut runs = self
+            .inner
+            .kept
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .runs
+            .clone();
         runs.reverse();
         runs
     }
@@ -218,11 +262,19 @@ impl Workflow {
     }
 
     fn jobs_at(&self, run: &Run, now_ms: u64) -> Vec<Job> {
-        let BuildTimes { setup, build, parallel } = self.inner.times;
+        let BuildTimes {
+            setup,
+            build,
+            parallel,
+        } = self.inner.times;
         let setup_ends = run.created_at_ms + setup.as_millis() as u64;
         let id = |index: u64| (run.id << 8).wrapping_add(index) & ((1 << 53) - 1);
         let set_up = job_state(run.created_at_ms, setup_ends, now_ms, Conclusion::Success);
-        let mut jobs = vec![Job { id: id(0), name: "setup".to_owned(), state: set_up }];
+        let mut jobs = vec![Job {
+            id: id(0),
+            name: "setup".to_owned(),
+            state: set_up,
+        }];
         if now_ms < setup_ends {
             return jobs;
         }
@@ -244,9 +296,18 @@ impl Workflow {
     }
 }
 
-fn job_state(started_at_ms: u64, ended_at_ms: u64, now_ms: u64, conclusion: Conclusion) -> JobState {
+fn job_state(
+    started_at_ms: u64,
+    ended_at_ms: u64,
+    now_ms: u64,
+    conclusion: Conclusion,
+) -> JobState {
     if now_ms >= ended_at_ms {
-        JobState::Ended { started_at_ms, ended_at_ms, conclusion }
+        JobState::Ended {
+            started_at_ms,
+            ended_at_ms,
+            conclusion,
+        }
     } else if now_ms >= started_at_ms {
         JobState::Running { started_at_ms }
     } else {
@@ -279,10 +340,17 @@ fn pushes(
 }
 
 /// The submissions file a push changed; of several the one of the highest round.
-fn changed_submissions(repository: &Repository, before: Option<Oid>, after: Oid) -> anyhow::Result<Option<String>> {
-    let old = before.map(|oid| repository.find_commit(oid).and_then(|commit| commit.tree())).transpose()?;
+fn changed_submissions(
+    repository: &Repository,
+    before: Option<Oid>,
+    after: Oid,
+) -> anyhow::Result<Option<String>> {
+    let old = before
+        .map(|oid| repository.find_commit(oid).and_then(|commit| commit.tree()))
+        .transpose()?;
     let new = repository.find_commit(after)?.tree()?;
-    let diff = repository.diff_tree_to_tree(old.as_ref(), Some(&new), Some(&mut DiffOptions::new()))?;
+    let diff =
+        repository.diff_tree_to_tree(old.as_ref(), Some(&new), Some(&mut DiffOptions::new()))?;
     let mut changed: Vec<(u64, String)> = diff
         .deltas()
         .filter_map(|delta| {
@@ -290,7 +358,10 @@ fn changed_submissions(repository: &Repository, before: Option<Oid>, after: Oid)
             let mut parts = path.rsplit('/');
             let name = parts.next()?;
             let exists = new.get_path(std::path::Path::new(&path)).is_ok();
-            let round = parts.next().and_then(|folder| folder.parse().ok()).unwrap_or(0);
+            let round = parts
+                .next()
+                .and_then(|folder| folder.parse().ok())
+                .unwrap_or(0);
             (name == TRIGGER && exists).then_some((round, path))
         })
         .collect();
@@ -305,5 +376,8 @@ fn derived(parts: &[&[u8]]) -> u64 {
         hasher.update(part);
     }
     let digest = hasher.finalize();
-    digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+    digest
+        .iter()
+        .take(8)
+        .fold(0, |number, byte| number << 8 | u64::from(*byte))
 }

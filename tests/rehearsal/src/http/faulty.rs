@@ -33,7 +33,10 @@ impl<S> Faulty<S> {
 
 impl<S, B> tower::Service<Request<Incoming>> for Faulty<S>
 where
-    S: tower::Service<Request<Body>, Response = Response<B>, Error: Into<BoxError>> + Clone + Send + 'static,
+    S: tower::Service<Request<Body>, Response = Response<B>, Error: Into<BoxError>>
+        + Clone
+        + Send
+        + 'static,
     S::Future: Send,
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
@@ -48,7 +51,10 @@ where
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
         let Self { inner, door, abort } = self.clone();
         Box::pin(async move {
-            let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+            let path = request
+                .uri()
+                .path_and_query()
+                .map_or("/", |path| path.as_str());
             let strike = door.faults.strike(door.service, path);
             if !strike.delay.is_zero() {
                 tokio::time::sleep(strike.delay).await;
@@ -61,7 +67,9 @@ where
                 Some(Fault::Status(status)) => return Ok(refusal(status)),
                 Some(Fault::Truncated | Fault::Garbage | Fault::Slow(_)) | None => {}
             }
-            let response = tower::ServiceExt::oneshot(inner, request.map(Body::new)).await.map_err(Into::into)?;
+            let response = tower::ServiceExt::oneshot(inner, request.map(Body::new))
+                .await
+                .map_err(Into::into)?;
             let response = response.map(Body::new);
             match strike.fault {
                 Some(Fault::Truncated) => truncate(response).await,
@@ -76,7 +84,9 @@ fn refusal(status: u16) -> Response<Body> {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = Response::new(Body::from("injected fault"));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
     response
 }
 
@@ -84,11 +94,15 @@ fn refusal(status: u16) -> Response<Body> {
 async fn truncate(response: Response<Body>) -> Result<Response<Body>, BoxError> {
     let (mut head, body) = response.into_parts();
     let whole = axum::body::to_bytes(body, usize::MAX).await?;
-    head.headers.insert(CONTENT_LENGTH, HeaderValue::from(whole.len().max(2)));
+    head.headers
+        .insert(CONTENT_LENGTH, HeaderValue::from(whole.len().max(2)));
     let half = whole.slice(..whole.len() / 2);
     let broken = futures::stream::iter([
         Ok(half),
-        Err(std::io::Error::new(std::io::ErrorKind::ConnectionAborted, "truncated by an injected fault")),
+        Err(std::io::Error::new(
+            std::io::ErrorKind::ConnectionAborted,
+            "truncated by an injected fault",
+        )),
     ]);
     Ok(Response::from_parts(head, Body::from_stream(broken)))
 }
@@ -99,7 +113,10 @@ async fn garble(response: Response<Body>) -> Result<Response<Body>, BoxError> {
     let length = axum::body::to_bytes(body, usize::MAX).await?.len();
     let length = if length == 0 { GARBAGE_LENGTH } else { length };
     // A multiplicative sequence: never valid UTF-8 for long, never JSON, never a picture, and the same on every run.
-    let bytes: Vec<u8> = (1..=length as u64).map(|index| (index.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8).collect();
-    head.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    let bytes: Vec<u8> = (1..=length as u64)
+        .map(|index| (index.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8)
+        .collect();
+    head.headers
+        .insert(CONTENT_LENGTH, HeaderValue::from(length));
     Ok(Response::from_parts(head, Body::from(bytes)))
 }

@@ -41,7 +41,10 @@ pub(crate) struct Door {
 /// Serves `inner` on `listener` until the door's `stop`.
 pub(crate) async fn serve<S, B>(listener: TcpListener, door: Door, inner: S)
 where
-    S: tower::Service<Request<Body>, Response = Response<B>, Error: Into<BoxError>> + Clone + Send + 'static,
+    S: tower::Service<Request<Body>, Response = Response<B>, Error: Into<BoxError>>
+        + Clone
+        + Send
+        + 'static,
     S::Future: Send,
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
@@ -109,10 +112,19 @@ mod tests {
             let url = format!("http://{}/hello", listener.local_addr().unwrap());
             let faults = Faults::new(WorldClock::in_memory());
             let stop = CancellationToken::new();
-            let door = Door { service: Service::Gateway, faults: faults.clone(), stop: stop.clone() };
+            let door = Door {
+                service: Service::Gateway,
+                faults: faults.clone(),
+                stop: stop.clone(),
+            };
             let router = Router::new().route("/hello", get(|| async { "hello, hello, hello" }));
             tokio::spawn(serve(listener, door, router));
-            Self { url, faults, stop, client: reqwest::Client::new() }
+            Self {
+                url,
+                faults,
+                stop,
+                client: reqwest::Client::new(),
+            }
         }
 
         async fn get(&self) -> reqwest::Result<(u16, Bytes)> {
@@ -125,7 +137,11 @@ mod tests {
     #[tokio::test]
     async fn each_fault_looks_like_the_real_thing_and_the_service_is_well_again_after_it() {
         let served = Served::start().await;
-        let inject = |fault| served.faults.inject(Service::Gateway, fault, Lasting::Times(1));
+        let inject = |fault| {
+            served
+                .faults
+                .inject(Service::Gateway, fault, Lasting::Times(1))
+        };
 
         inject(Fault::Status(503));
         assert_eq!(served.get().await.unwrap().0, 503);
@@ -151,7 +167,9 @@ mod tests {
     #[tokio::test]
     async fn a_truncated_body_is_an_error_for_the_client_never_a_short_success() {
         let served = Served::start().await;
-        served.faults.inject(Service::Gateway, Fault::Truncated, Lasting::UntilCleared);
+        served
+            .faults
+            .inject(Service::Gateway, Fault::Truncated, Lasting::UntilCleared);
         assert!(served.get().await.is_err());
     }
 
@@ -160,7 +178,9 @@ mod tests {
         let served = Served::start().await;
         assert_eq!(served.get().await.unwrap().0, 200);
 
-        let outage = served.faults.inject(Service::Gateway, Fault::Outage, Lasting::UntilCleared);
+        let outage = served
+            .faults
+            .inject(Service::Gateway, Fault::Outage, Lasting::UntilCleared);
         assert!(served.get().await.is_err());
         assert!(served.get().await.is_err());
         served.faults.clear(outage);

@@ -25,10 +25,19 @@ use crate::http::{Door, serve};
 /// # Errors
 ///
 /// When the folder cannot be created or read.
-pub async fn serve_s3(listener: TcpListener, folder: &Path, access_key: &str, secret_key: &str) -> anyhow::Result<()> {
+pub async fn serve_s3(
+    listener: TcpListener,
+    folder: &Path,
+    access_key: &str,
+    secret_key: &str,
+) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let _ends_connections = stop.clone().drop_guard();
-    let door = Door { service: Service::S3, faults: Faults::new(WorldClock::in_memory()), stop };
+    let door = Door {
+        service: Service::S3,
+        faults: Faults::new(WorldClock::in_memory()),
+        stop,
+    };
     serve(listener, door, s3_service(folder, access_key, secret_key)?).await;
     Ok(())
 }
@@ -40,14 +49,21 @@ pub async fn serve_s3(listener: TcpListener, folder: &Path, access_key: &str, se
 /// When the folder cannot be created.
 pub fn create_bucket(folder: &Path, bucket: &str) -> anyhow::Result<()> {
     let path = folder.join(bucket);
-    std::fs::create_dir_all(&path).with_context(|| format!("cannot create the bucket {}", path.display()))
+    std::fs::create_dir_all(&path)
+        .with_context(|| format!("cannot create the bucket {}", path.display()))
 }
 
 /// The S3 service over `folder`.
-pub(crate) fn s3_service(folder: &Path, access_key: &str, secret_key: &str) -> anyhow::Result<S3Service> {
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let files = FileSystem::new(folder)
-        .map_err(|error| anyhow::anyhow!("cannot serve objects from {}: {error:?}", folder.display()))?;
+pub(crate) fn s3_service(
+    folder: &Path,
+    access_key: &str,
+    secret_key: &str,
+) -> anyhow::Result<S3Service> {
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("cannot create {}", folder.display()))?;
+    let files = FileSystem::new(folder).map_err(|error| {
+        anyhow::anyhow!("cannot serve objects from {}: {error:?}", folder.display())
+    })?;
     let mut builder = S3ServiceBuilder::new(files);
     builder.set_auth(SimpleAuth::from_single(access_key, secret_key));
     Ok(builder.build())
@@ -67,7 +83,10 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let folder = folder.to_owned();
-        let task = tokio::spawn(async move { serve_s3(listener, &folder, "key", "secret").await.unwrap() });
+        let task =
+            tokio::spawn(
+                async move { serve_s3(listener, &folder, "key", "secret").await.unwrap() },
+            );
         (endpoint, task)
     }
 
@@ -90,7 +109,11 @@ mod tests {
         let s3 = client(&endpoint, "secret");
         s3.create_bucket().bucket("404-gen").send().await.unwrap();
         // As long as the longest key of a round: full hotkey, 64-digit stem.
-        let key = format!("rounds/10/{}/generated_1/{}/white/front_right.png", "5".repeat(48), "a".repeat(64));
+        let key = format!(
+            "rounds/10/{}/generated_1/{}/white/front_right.png",
+            "5".repeat(48),
+            "a".repeat(64)
+        );
         s3.put_object()
             .bucket("404-gen")
             .key(&key)
@@ -103,12 +126,30 @@ mod tests {
 
         let (endpoint, _task) = started(folder.path()).await;
         let s3 = client(&endpoint, "secret");
-        let object = s3.get_object().bucket("404-gen").key(&key).send().await.unwrap();
+        let object = s3
+            .get_object()
+            .bucket("404-gen")
+            .key(&key)
+            .send()
+            .await
+            .unwrap();
         assert_eq!(object.content_type(), Some("image/png"));
         assert_eq!(object.body.collect().await.unwrap().into_bytes(), "picture");
-        let listed = s3.list_objects_v2().bucket("404-gen").prefix("rounds/10/").send().await.unwrap();
+        let listed = s3
+            .list_objects_v2()
+            .bucket("404-gen")
+            .prefix("rounds/10/")
+            .send()
+            .await
+            .unwrap();
         assert_eq!(listed.contents().first().unwrap().key(), Some(key.as_str()));
-        let absent = s3.get_object().bucket("404-gen").key("rounds/none").send().await.unwrap_err();
+        let absent = s3
+            .get_object()
+            .bucket("404-gen")
+            .key("rounds/none")
+            .send()
+            .await
+            .unwrap_err();
         assert!(absent.into_service_error().is_no_such_key());
     }
 
@@ -117,7 +158,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         create_bucket(folder.path(), "404-gen").unwrap();
         let (endpoint, _task) = started(folder.path()).await;
-        let put = client(&endpoint, "wrong").put_object().bucket("404-gen").key("a").send().await;
+        let put = client(&endpoint, "wrong")
+            .put_object()
+            .bucket("404-gen")
+            .key("a")
+            .send()
+            .await;
         assert!(put.is_err());
         assert!(!folder.path().join("404-gen/a").exists());
     }

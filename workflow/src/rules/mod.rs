@@ -11,6 +11,7 @@
 //! | who leads, at which weight | [`leader`] | collection-and-rounds 7.3 |
 //! | what validators pay | [`weights`] | collection-and-rounds 8.2 to 8.4 |
 //! | what became of an image | [`builds`] | generation 3 |
+//! | batches and pods of a regeneration | [`regeneration`] | generation 5.3, 5.4 |
 //! | when a regeneration disqualifies | [`generation_report`] | generation 6.2 |
 //! | how a duel is decided | [`duel`] | judge 4.7 to 4.10 |
 //! | the questions of a duel | [`vlm_calls`] | judge 4.4 |

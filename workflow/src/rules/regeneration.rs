@@ -18,7 +18,7 @@ pub const MAX_INITIAL_DEPLOYMENTS: u32 = 2;
 /// ask for the same prompts, and every repeat is generated anew.
 pub fn batches<T: Clone>(prompts: &[T], repeat: u32, size: usize) -> Vec<Vec<T>> {
     let size = size.max(1);
-    let halves = prompts.len() <= size && repeat % 2 == 0;
+    let halves = prompts.len() <= size && repeat.is_multiple_of(2);
     let size = if halves {
         prompts.len().div_ceil(2).max(1)
     } else {

@@ -138,7 +138,7 @@ mod tests {
 
     const OWNER: u16 = 199;
     const LEADER: u16 = 7;
-    const WAIT: Duration = Duration::from_secs(1500);
+    const WAIT: Duration = Duration::from_mins(25);
 
     /// The history of Competition 1, in which the weights were not rounded yet.
     fn history() -> Leaders {

@@ -41,7 +41,7 @@ impl Mirrored {
 
     /// A's and B's penalties, averaged over both orders: multiples of a half.
     pub fn penalties(&self) -> PenaltyPair {
-        let average = |first: u8, second: u8| (f64::from(first) + f64::from(second)) / 2.0;
+        let average = |first: u8, second: u8| f64::midpoint(f64::from(first), f64::from(second));
         PenaltyPair {
             penalty_a: average(self.a_first, self.a_second),
             penalty_b: average(self.b_second, self.b_first),

@@ -29,8 +29,8 @@ pub fn side_guard(
     thresholds: &DuelThresholds,
 ) -> SideGuard {
     let side_verdicts = BothSides {
-        a: verdict(&views.a, thresholds),
-        b: verdict(&views.b, thresholds),
+        a: verdict(views.a, thresholds),
+        b: verdict(views.b, thresholds),
     };
     let only_a = side_verdicts.a == ViewVerdict::Garbage && side_verdicts.b == ViewVerdict::Ok;
     let only_b = side_verdicts.b == ViewVerdict::Garbage && side_verdicts.a == ViewVerdict::Ok;
@@ -48,13 +48,13 @@ pub fn side_guard(
     }
 }
 
-fn verdict(views: &SideViewVerdicts, thresholds: &DuelThresholds) -> ViewVerdict {
+fn verdict(views: SideViewVerdicts, thresholds: &DuelThresholds) -> ViewVerdict {
     let SideViewVerdicts {
         right,
         back,
         left,
         top_down,
-    } = *views;
+    } = views;
     let garbage = [right, back, left, top_down]
         .into_iter()
         .filter(|view| *view == ViewVerdict::Garbage)

@@ -132,35 +132,32 @@ impl Decision {
         right: &Hotkey,
         purpose: MatchPurpose,
     ) {
+        let challenger = Side::from(right);
         let (left_outputs, right_outputs) = (
             observation.delivered.of(left),
-            observation.delivered.of(&Side::from(right)),
+            observation.delivered.of(&challenger),
         );
         let what = match purpose {
             MatchPurpose::Qualification => "qualification match",
             MatchPurpose::Timeline | MatchPurpose::Exploratory => "match",
         };
-        let mut sentence = format!("{what} {} vs {}", left.short(), right.short());
-        match play(left_outputs, right_outputs) {
-            Some(how) => {
-                self.matches_to_play.push(MatchToPlay {
-                    left: left.clone(),
-                    right: right.clone(),
-                    purpose,
-                    how,
-                });
-            }
-            None => {
-                let right = Side::from(right);
-                let missing: Vec<String> = [(left, left_outputs), (&right, right_outputs)]
-                    .into_iter()
-                    .filter(|(_, outputs)| *outputs == Outputs::NotReady)
-                    .map(|(side, _)| outputs_of(side))
-                    .collect();
-                sentence.push_str(&format!(" (needs {})", missing.join(" and ")));
-            }
+        let sentence = format!("{what} {} vs {}", left.short(), right.short());
+        if let Some(how) = play(left_outputs, right_outputs) {
+            self.matches_to_play.push(MatchToPlay {
+                left: left.clone(),
+                right: right.clone(),
+                purpose,
+                how,
+            });
+            self.waits_for.push(sentence);
+        } else {
+            let sides = [
+                (left_outputs, outputs_of(left)),
+                (right_outputs, outputs_of(&challenger)),
+            ];
+            self.waits_for
+                .push(format!("{sentence} (needs {})", not_ready(sides)));
         }
-        self.waits_for.push(sentence);
     }
 
     /// Names everything that an unverified won entry lacks, and plays the audit duels that can be played.
@@ -215,36 +212,24 @@ impl Decision {
         };
         let left_outputs = observation.delivered.of(&side);
         let right_outputs = observation.delivered.of_repeat(hotkey, left.repeat());
-        let mut sentence = format!("audit duel {} vs {}", short_left(&left), hotkey.short());
-        match play(left_outputs, right_outputs) {
-            Some(how) => {
-                self.audit_duels_to_play.push(AuditDuelToPlay {
-                    left,
-                    right: hotkey.clone(),
-                    how,
-                });
-            }
-            None => {
-                let missing = [
-                    (left_outputs, outputs_of(&side)),
-                    (
-                        right_outputs,
-                        format!(
-                            "the pictures of regeneration {} of {}",
-                            left.repeat(),
-                            hotkey.short()
-                        ),
-                    ),
-                ];
-                let missing: Vec<String> = missing
-                    .into_iter()
-                    .filter(|(outputs, _)| *outputs == Outputs::NotReady)
-                    .map(|(_, sentence)| sentence)
-                    .collect();
-                sentence.push_str(&format!(" (needs {})", missing.join(" and ")));
-            }
+        let sentence = format!("audit duel {} vs {}", short_left(&left), hotkey.short());
+        if let Some(how) = play(left_outputs, right_outputs) {
+            self.audit_duels_to_play.push(AuditDuelToPlay {
+                left,
+                right: hotkey.clone(),
+                how,
+            });
+            self.waits_for.push(sentence);
+        } else {
+            let pictures = format!(
+                "the pictures of regeneration {} of {}",
+                left.repeat(),
+                hotkey.short()
+            );
+            let sides = [(left_outputs, outputs_of(&side)), (right_outputs, pictures)];
+            self.waits_for
+                .push(format!("{sentence} (needs {})", not_ready(sides)));
         }
-        self.waits_for.push(sentence);
     }
 
     /// Adds the pairs of the timeline that were never played, while the round waits for audits anyway. Row by row, as the
@@ -288,6 +273,17 @@ pub(super) fn exploratory_pairs(
         }
     }
     pairs
+}
+
+/// The names of the sides that are not ready.
+fn not_ready(sides: [(Outputs, String); 2]) -> String {
+    let missing = sides
+        .into_iter()
+        .filter(|(outputs, _)| *outputs == Outputs::NotReady);
+    missing
+        .map(|(_, name)| name)
+        .collect::<Vec<String>>()
+        .join(" and ")
 }
 
 fn outputs_of(side: &Side) -> String {

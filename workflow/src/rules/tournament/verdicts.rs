@@ -2,8 +2,8 @@
 //!
 //! Source: judge, section 8.1 (requests), 8.4 (verdicts), weaknesses W5 (withdrawn verdicts) and W11 (early requests).
 
+use schema::Hotkey;
 use schema::files::{AuditRequests, GenerationAudit, GenerationAudits, Verdict};
-use schema::{Hotkey, Side};
 
 use super::Observation;
 use super::timeline::{EntryState, Timeline};
@@ -47,10 +47,10 @@ pub fn audit_verdicts(
         let published = verdicts.get(hotkey).map(|audit| audit.verdict);
         match (&entry.state, published) {
             (EntryState::Rejected { reason }, _) => {
-                publish(&mut verdicts, hotkey, Verdict::Failed, reason)
+                publish(&mut verdicts, hotkey, Verdict::Failed, reason);
             }
             (EntryState::Won { verified: true, .. }, _) => {
-                publish(&mut verdicts, hotkey, Verdict::Passed, "")
+                publish(&mut verdicts, hotkey, Verdict::Passed, "");
             }
             (_, Some(Verdict::Failed))
             | (
@@ -74,12 +74,4 @@ fn publish(verdicts: &mut GenerationAudits, hotkey: &Hotkey, verdict: Verdict, r
         reason: reason.to_owned(),
     };
     verdicts.insert(hotkey.clone(), audit);
-}
-
-/// Who a request says the miner has to beat.
-#[cfg(test)]
-pub(super) fn requested_defender(requests: &AuditRequests, hotkey: &Hotkey) -> Option<Side> {
-    requests
-        .get(hotkey)
-        .map(|request| request.latest_defender.clone())
 }

@@ -439,7 +439,7 @@ fn curtailed_matches_lead_to_the_same_decisions_in_ten_thousand_random_tournamen
     let (mut judged, mut all) = (0_u64, 0_u64);
     for seed in 0..10_000 {
         let mut rng = MersenneTwister::new(seed);
-        let names = &NAMES[..1 + rng.below(5) as usize];
+        let names = &NAMES[..=rng.below(5) as usize];
         let (mut full, mut short) = (round(names), round(names));
         let mut duels = |thresholds: &[f64]| {
             // Matches of different strength: a side wins up to a third more often.

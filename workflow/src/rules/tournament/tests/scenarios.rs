@@ -3,7 +3,6 @@
 use ReportOutcome::{Completed, Pending, Rejected};
 
 use super::super::super::matches::Play;
-use super::super::verdicts::requested_defender;
 use super::*;
 
 #[test]
@@ -251,8 +250,8 @@ fn scenario_11_a_chain_falls_back_and_is_verified_again() {
     assert_eq!(decision.winner, None);
     assert_eq!(decision.audit_duels(), ["leader_1-B"]);
     assert_eq!(
-        requested_defender(&decision.audit_requests, &"B".into()),
-        Some(Side::Leader)
+        decision.requests(),
+        ["A vs leader", "B vs leader", "C vs B"]
     );
     assert_eq!(
         decision.verdicts(),

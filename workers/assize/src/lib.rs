@@ -1,3 +1,5 @@
 //! Placeholder.
 
+pub mod clients;
+pub mod egress;
 pub mod repository;

@@ -11,6 +11,7 @@ use schema::{
 use serde_json::Value;
 use sqlx::PgConnection;
 
+use crate::round::steps::DuelSide;
 use crate::rules::{
     matches::Outputs,
     tournament::{Delivered, Observation},
@@ -154,4 +155,52 @@ async fn entries(conn: &mut PgConnection, round: RoundNumber, prompts: usize, st
 async fn file<F: StateFile + Default>(conn: &mut PgConnection, path: &str) -> anyhow::Result<F> {
     let content = super::state_file::read(conn, path).await?;
     Ok(F::parse_present_or_absent(path, content.as_deref())?.unwrap_or_default())
+}
+
+/// What a side has to show in a match, by prompt stem.
+///
+/// # Errors
+///
+/// Whatever the database says.
+pub async fn side_entries(
+    conn: &mut PgConnection,
+    round: RoundNumber,
+    side: &Side,
+    repeat: u32,
+) -> sqlx::Result<HashMap<String, DuelSide>> {
+    let rows: Vec<(String, Option<String>, Option<String>, Option<String>)> = sqlx::query_as(
+        "SELECT stem, js, views, document_sha256 FROM entry WHERE round = $1 AND hotkey = $2 AND repeat = $3",
+    )
+    .bind(round.0 as i32)
+    .bind(side.as_str())
+    .bind(repeat as i32)
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|(stem, js, views, document_sha256)| (stem, DuelSide { js, views, document_sha256 })).collect())
+}
+
+/// The decided builds of a round.
+///
+/// # Errors
+///
+/// Whatever the database says.
+pub async fn build_image(conn: &mut PgConnection, round: RoundNumber, hotkey: &Hotkey) -> sqlx::Result<Option<(String, Option<String>)>> {
+    sqlx::query_as("SELECT status, docker_image FROM build WHERE round = $1 AND hotkey = $2")
+        .bind(round.0 as i32)
+        .bind(hotkey.as_str())
+        .fetch_optional(conn)
+        .await
+}
+
+/// A submission of a round: repository and commit.
+///
+/// # Errors
+///
+/// Whatever the database says.
+pub async fn submitted_code(conn: &mut PgConnection, round: RoundNumber, hotkey: &Hotkey) -> sqlx::Result<Option<(String, String)>> {
+    sqlx::query_as("SELECT repo, commit FROM submission WHERE round = $1 AND hotkey = $2")
+        .bind(round.0 as i32)
+        .bind(hotkey.as_str())
+        .fetch_optional(conn)
+        .await
 }

@@ -1,0 +1,186 @@
+//! Handlers: how each step of the round is done, one file a step.
+//!
+//! A handler's fields are what it needs. Its documentation says why running it twice is safe.
+
+mod collect;
+mod declare;
+mod deploy_pod;
+mod download;
+mod duel;
+mod finalize;
+mod load_match;
+mod note_time;
+mod open_round;
+mod regenerate;
+mod release_pods;
+mod render;
+mod seed;
+mod state_files;
+mod verify_build;
+mod without_work;
+
+use std::{sync::Arc, time::Duration};
+
+use schema::storage::Layout;
+use secrecy::SecretString;
+use sqlx::PgPool;
+use workflow::{
+    engine::Registry,
+    round::{self, steps},
+};
+
+use crate::clients::{
+    cdn::ModuleSource, chain::Chain, clouds::GpuCloud, embedder::Embedder, github::Actions, object_store::ObjectStore, pod::Pods,
+    prompt_images::PromptImages, render_service::RenderService, vlm::Vlm,
+};
+
+pub use collect::CollectHandler;
+pub use declare::DeclareHandler;
+pub use deploy_pod::DeployPodHandler;
+pub use download::DownloadHandler;
+pub use duel::DuelHandler;
+pub use finalize::FinalizeHandler;
+pub use load_match::LoadMatchHandler;
+pub use note_time::NoteTimeHandler;
+pub use open_round::OpenRoundHandler;
+pub use regenerate::RegenerateHandler;
+pub use release_pods::ReleasePodsHandler;
+pub use render::RenderHandler;
+pub use seed::SeedHandler;
+pub use verify_build::VerifyBuildHandler;
+pub use without_work::WithoutWork;
+
+/// The outside, as the handlers see it.
+#[derive(Clone)]
+pub struct Services {
+    /// Our database.
+    pub pool: PgPool,
+    /// The chain.
+    pub chain: Arc<dyn Chain>,
+    /// Miners' servers.
+    pub modules: Arc<dyn ModuleSource>,
+    /// Prompt images.
+    pub prompt_images: Arc<dyn PromptImages>,
+    /// Our object store.
+    pub store: Arc<dyn ObjectStore>,
+    /// Where in it things lie.
+    pub layout: Layout,
+    /// The renderer.
+    pub renderer: Arc<dyn RenderService>,
+    /// The embedding model.
+    pub embedder: Arc<dyn Embedder>,
+    /// The vision-language model.
+    pub vlm: Arc<dyn Vlm>,
+    /// The public build runs.
+    pub actions: Arc<dyn Actions>,
+    /// Where GPUs are rented, in the order of preference.
+    pub clouds: Vec<Arc<dyn GpuCloud>>,
+    /// Miners' pods.
+    pub pods: Arc<dyn Pods>,
+}
+
+/// Numbers of the round that are the operator's to choose. The defaults are the reference's.
+#[derive(Debug, Clone)]
+pub struct RoundSettings {
+    /// `NETUID`.
+    pub netuid: u16,
+    /// `REQUIRED_LOCK_ALPHA` in rao: what an owner must have locked for each of its submissions.
+    pub required_lock_rao: u64,
+    /// Edge of a picture, in pixels. Live rounds draw 1024.
+    pub view_size: u32,
+    /// `DOCKER_IMAGE_FORMAT`.
+    pub docker_image_format: String,
+    /// `CHECK_BUILD_INTERVAL`.
+    pub check_build_interval: Duration,
+    /// `BUILD_TIMEOUT`.
+    pub build_timeout: Duration,
+    /// `CHECK_POD_INTERVAL`.
+    pub check_pod_interval: Duration,
+    /// `POD_VISIBILITY_TIMEOUT`.
+    pub pod_visibility_timeout: Duration,
+    /// `POD_WARMUP_TIMEOUT`.
+    pub pod_warmup_timeout: Duration,
+    /// `STATUS_CHECK_INTERVAL`.
+    pub status_check_interval: Duration,
+    /// `BATCH_TIME_LIMIT`.
+    pub batch_time_limit: Duration,
+    /// `GPU_TYPE`.
+    pub gpu_type: String,
+    /// `GPU_COUNT`.
+    pub gpu_count: u32,
+    /// `GENERATION_PORT`.
+    pub generation_port: u16,
+    /// `HF_TOKEN`, given to pods.
+    pub hf_token: Option<SecretString>,
+}
+
+impl Default for RoundSettings {
+    fn default() -> Self {
+        Self {
+            netuid: 17,
+            required_lock_rao: 100_000_000_000,
+            view_size: schema::views::IMAGE_SIZE_PX,
+            docker_image_format: schema::files::Build::DEFAULT_IMAGE_FORMAT.to_owned(),
+            check_build_interval: Duration::from_secs(120),
+            build_timeout: Duration::from_secs(10_800),
+            check_pod_interval: Duration::from_secs(30),
+            pod_visibility_timeout: Duration::from_secs(1800),
+            pod_warmup_timeout: Duration::from_secs(12_600),
+            status_check_interval: Duration::from_secs(10),
+            batch_time_limit: Duration::from_secs(3600),
+            gpu_type: "H200".to_owned(),
+            gpu_count: 4,
+            generation_port: 10_006,
+            hf_token: None,
+        }
+    }
+}
+
+/// Everything this build can run.
+pub fn registry(services: &Services, settings: &RoundSettings) -> Registry {
+    let s = services.clone();
+    let registry = Registry::new()
+        .step::<steps::OpenRound, _>(OpenRoundHandler { pool: s.pool.clone() })
+        .step::<steps::LoadMatch, _>(LoadMatchHandler { pool: s.pool.clone() })
+        .step::<steps::NoteTime, _>(NoteTimeHandler { pool: s.pool.clone() })
+        .step::<steps::EnterStage, _>(WithoutWork)
+        .step::<steps::StartBuilds, _>(WithoutWork)
+        .step::<steps::ReportGeneration, _>(WithoutWork)
+        .step::<steps::Declare, _>(DeclareHandler { pool: s.pool.clone() })
+        .step::<steps::Collect, _>(CollectHandler {
+            chain: s.chain.clone(),
+            netuid: settings.netuid,
+            required_lock_rao: settings.required_lock_rao,
+        })
+        .step::<steps::SeedRound, _>(SeedHandler { pool: s.pool.clone(), chain: s.chain.clone() })
+        .step::<steps::Finalize, _>(FinalizeHandler { pool: s.pool.clone(), chain: s.chain.clone() })
+        .step::<steps::Download, _>(DownloadHandler {
+            modules: s.modules.clone(),
+            store: s.store.clone(),
+            layout: s.layout.clone(),
+        })
+        .step::<steps::Render, _>(RenderHandler {
+            renderer: s.renderer.clone(),
+            embedder: s.embedder.clone(),
+            prompt_images: s.prompt_images.clone(),
+            store: s.store.clone(),
+            layout: s.layout.clone(),
+            view_size: settings.view_size,
+        })
+        .step::<steps::DuelStep, _>(DuelHandler { vlm: s.vlm.clone() })
+        .step::<steps::VerifyBuild, _>(VerifyBuildHandler::new(s.actions.clone(), settings))
+        .step::<steps::DeployPod, _>(DeployPodHandler {
+            clouds: s.clouds.clone(),
+            pods: s.pods.clone(),
+            settings: settings.clone(),
+        })
+        .step::<steps::Regenerate, _>(RegenerateHandler {
+            clouds: s.clouds.clone(),
+            pods: s.pods.clone(),
+            store: s.store.clone(),
+            layout: s.layout.clone(),
+            settings: settings.clone(),
+        })
+        .step::<steps::ReleasePods, _>(ReleasePodsHandler { clouds: s.clouds.clone() });
+    round::with_flows(registry)
+}

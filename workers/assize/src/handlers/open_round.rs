@@ -1,0 +1,35 @@
+//! Handler of `open_round`.
+
+use anyhow::Context as _;
+use async_trait::async_trait;
+use schema::paths;
+use sqlx::PgPool;
+use workflow::{
+    engine::{Handler, Outcome, StepContext},
+    round::steps::{OpenRound, OpenedRound, RoundInput},
+};
+
+use super::state_files;
+
+/// Reads the rules of the round. Running it twice reads twice; the first recorded answer stands.
+pub struct OpenRoundHandler {
+    /// Our database.
+    pub pool: PgPool,
+}
+
+#[async_trait]
+impl Handler<OpenRound> for OpenRoundHandler {
+    type Error = anyhow::Error;
+
+    async fn run(&self, input: RoundInput, _context: &StepContext) -> anyhow::Result<Outcome<OpenedRound>> {
+        let mut conn = self.pool.acquire().await?;
+        let config: schema::files::Config = state_files::read(&mut conn, &paths::config()).await?;
+        if let Some(problem) = config.problems().first() {
+            anyhow::bail!("config.json: {problem}");
+        }
+        let schedule = state_files::read(&mut conn, &paths::schedule(input.round)).await?;
+        let leaders: schema::files::Leaders = state_files::read(&mut conn, &paths::leader()).await?;
+        let leader = leaders.latest().context("leader.json has no entry; add the base miner as the first leader")?;
+        Ok(Outcome::Done(OpenedRound { leader_image: leader.docker.clone(), config, schedule }))
+    }
+}

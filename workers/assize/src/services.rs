@@ -1,0 +1,105 @@
+//! The clients of outside services, made from the settings.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use schema::storage::{DEFAULT_STORAGE_KEY_TEMPLATE, DEFAULT_STORAGE_ROOT_FOLDER, Layout};
+use sqlx::PgPool;
+
+use crate::{
+    clients::{
+        cdn::{CdnSettings, HttpModuleSource},
+        chain::{ChainSettings, SubxtChain},
+        clouds::{CloudKind, GpuCloud, RunPod, Targon, Verda, VerdaCredentials},
+        embedder::HistogramEmbedder,
+        github::{ActionsSettings, HttpActions},
+        object_store::{S3ObjectStore, S3Settings},
+        pod::{HttpPods, PodSettings},
+        prompt_images::HttpPromptImages,
+        render_service::{HttpRenderService, RenderSettings},
+        vlm::{HttpVlm, VlmSettings},
+    },
+    egress::Egress,
+    handlers::Services,
+    prompt_cache::PromptCache,
+    settings::{CloudSettings, Settings},
+};
+
+/// One attempt against GitHub's API.
+const GITHUB_DEADLINE: Duration = Duration::from_secs(30);
+/// One attempt against the object store.
+const S3_DEADLINE: Duration = Duration::from_secs(60);
+/// One module at the renderer, its queue included.
+const RENDER_DEADLINE: Duration = Duration::from_secs(150);
+/// One call of the model.
+const VLM_DEADLINE: Duration = Duration::from_secs(120);
+
+/// Makes every client.
+///
+/// # Errors
+///
+/// If the HTTP client cannot be made or the host map is wrong.
+pub fn services(pool: PgPool, settings: &Settings) -> anyhow::Result<Services> {
+    let egress = Egress::new(&settings.host_map).context("EGRESS_HOST_MAP cannot be used")?;
+    let store = S3ObjectStore::new(S3Settings {
+        endpoint: settings.s3_endpoint.clone(),
+        bucket: settings.s3_bucket.clone(),
+        access_key_id: settings.s3_access_key.clone(),
+        secret_access_key: settings.s3_secret_key.clone(),
+        public_base: settings.cdn_url.clone(),
+        attempt_deadline: S3_DEADLINE,
+    });
+    Ok(Services {
+        pool,
+        chain: Arc::new(SubxtChain::new(ChainSettings::new(settings.chain_endpoints.clone()))),
+        modules: Arc::new(HttpModuleSource::new(egress.clone(), CdnSettings::default())),
+        prompt_images: Arc::new(PromptCache::new(HttpPromptImages::new(egress.clone()))),
+        store: Arc::new(store),
+        layout: Layout::new(settings.cdn_url.clone(), DEFAULT_STORAGE_KEY_TEMPLATE, DEFAULT_STORAGE_ROOT_FOLDER),
+        renderer: Arc::new(HttpRenderService::new(
+            egress.clone(),
+            RenderSettings {
+                base_url: settings.render_url.clone(),
+                api_key: settings.render_api_key.clone(),
+                deadline: RENDER_DEADLINE,
+            },
+        )),
+        embedder: Arc::new(HistogramEmbedder),
+        vlm: Arc::new(HttpVlm::new(
+            egress.clone(),
+            VlmSettings {
+                base_url: settings.vlm_url.clone(),
+                api_key: settings.vlm_api_key.clone(),
+                model: settings.vlm_model.clone(),
+                deadline: VLM_DEADLINE,
+            },
+        )),
+        actions: Arc::new(HttpActions::new(
+            egress.clone(),
+            ActionsSettings {
+                base_url: settings.github_api.clone(),
+                repository: settings.github_repository.clone(),
+                token: settings.github_token.clone(),
+                deadline: GITHUB_DEADLINE,
+            },
+        )),
+        clouds: settings.clouds.iter().map(|cloud| client(cloud, &egress, settings.round.generation_port)).collect(),
+        pods: Arc::new(HttpPods::new(egress, PodSettings::default())),
+    })
+}
+
+fn client(cloud: &CloudSettings, egress: &Egress, port: u16) -> Arc<dyn GpuCloud> {
+    let (egress, base, key) = (egress.clone(), cloud.base_url.clone(), cloud.key.clone());
+    match cloud.kind {
+        CloudKind::Targon => Arc::new(Targon::new(egress, base, key)),
+        CloudKind::RunPod => Arc::new(RunPod::new(egress, base, key, port)),
+        CloudKind::Verda => {
+            let credentials = VerdaCredentials {
+                client_id: cloud.client_id.clone(),
+                client_secret: key,
+                generation_token: cloud.pod_token.clone(),
+            };
+            Arc::new(Verda::new(egress, base, credentials))
+        }
+    }
+}

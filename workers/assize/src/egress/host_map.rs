@@ -91,7 +91,8 @@ impl Route {
 impl Prefix {
     fn fits(&self, url: &Url) -> bool {
         match self {
-            Self::Every => url.host().is_some(),
+            // Services of this machine answer for themselves; only what lies outside needs somebody to answer for it.
+            Self::Every => url.host().is_some_and(|host| !is_loopback(&host)),
             Self::Url(prefix) => {
                 prefix.scheme() == url.scheme()
                     && prefix.host() == url.host()
@@ -99,6 +100,14 @@ impl Prefix {
                     && starts_with_segments(url.path(), prefix.path())
             }
         }
+    }
+}
+
+fn is_loopback(host: &url::Host<&str>) -> bool {
+    match host {
+        url::Host::Ipv4(address) => address.is_loopback(),
+        url::Host::Ipv6(address) => address.is_loopback(),
+        url::Host::Domain(name) => *name == "localhost",
     }
 }
 

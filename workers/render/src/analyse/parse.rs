@@ -1,0 +1,97 @@
+//! Stage `parse`: size, syntax, early errors. Any of them ends the run with exactly one failure.
+
+use oxc_allocator::Allocator;
+use oxc_ast::AstKind;
+use oxc_ast::ast::Program;
+use oxc_ast_visit::Visit;
+use oxc_parser::{ParseOptions, Parser};
+use oxc_semantic::{Semantic, SemanticBuilder};
+use oxc_span::{GetSpan as _, SourceType};
+
+use crate::failure::{Failure, Rule, Stage};
+
+/// Largest source in bytes of UTF-8.
+pub const MAX_SOURCE_BYTES: usize = 1_048_576;
+
+/// `FILE_SIZE_EXCEEDED`, if it is.
+pub fn too_large(source: &str) -> Option<Failure> {
+    (source.len() > MAX_SOURCE_BYTES).then(|| {
+        Failure::new(
+            Stage::Parse,
+            Rule::FileSizeExceeded,
+            format!("the source has {} bytes, the limit is {MAX_SOURCE_BYTES}", source.len()),
+        )
+    })
+}
+
+/// A syntax error.
+pub fn error(source: &str, offset: u32, message: &str) -> Failure {
+    let (line, column) = super::Lines::new(source).position(offset);
+    Failure::new(Stage::Parse, Rule::ParseError, format!("{message} ({line}:{column})"))
+}
+
+/// Parses an ES module without any extension of the language.
+///
+/// Regular expressions are not looked into, as in the reference: a bad one fails when the engine loads the module.
+pub fn program<'a>(allocator: &'a Allocator, source: &'a str) -> Result<Program<'a>, Failure> {
+    let options = ParseOptions {
+        // Parentheses are transparent to every rule.
+        preserve_parens: false,
+        ..ParseOptions::default()
+    };
+    let parsed = Parser::new(allocator, source, SourceType::mjs()).with_options(options).parse();
+    if let Some(failure) = first_error(source, &parsed.diagnostics) {
+        return Err(failure);
+    }
+    if parsed.panicked {
+        return Err(error(source, 0, "the source cannot be parsed"));
+    }
+    let mut proposals = Proposals::default();
+    proposals.visit_program(&parsed.program);
+    match proposals.found {
+        Some((offset, what)) => Err(error(source, offset, &format!("{what} is not part of the language"))),
+        None => Ok(parsed.program),
+    }
+}
+
+/// Resolves names, and finds the early errors that need them: redeclarations, undeclared exports, labels and the like.
+pub fn semantic<'a>(program: &'a Program<'a>) -> Result<Semantic<'a>, Failure> {
+    let built = SemanticBuilder::new()
+        .with_check_syntax_error(true)
+        .with_build_nodes(true)
+        .build(program);
+    match first_error(program.source_text, &built.diagnostics) {
+        Some(failure) => Err(failure),
+        None => Ok(built.semantic),
+    }
+}
+
+fn first_error(source: &str, diagnostics: &oxc_diagnostics::Diagnostics) -> Option<Failure> {
+    let diagnostic = diagnostics
+        .iter()
+        .find(|diagnostic| diagnostic.severity == oxc_diagnostics::Severity::Error)?;
+    let offset = diagnostic.labels.first().map_or(0, |label| label.offset() as u32);
+    Some(error(source, offset, &diagnostic.message))
+}
+
+/// Syntax that this parser knows and the language does not have yet.
+#[derive(Default)]
+struct Proposals {
+    found: Option<(u32, &'static str)>,
+}
+
+impl<'a> Visit<'a> for Proposals {
+    fn enter_node(&mut self, kind: AstKind<'a>) {
+        let what = match kind {
+            AstKind::Decorator(_) => "a decorator",
+            AstKind::AccessorProperty(_) => "an accessor field",
+            AstKind::ImportDeclaration(import) if import.phase.is_some() => "an import with a phase",
+            AstKind::ImportExpression(import) if import.phase.is_some() => "an import with a phase",
+            _ => return,
+        };
+        let offset = kind.span().start;
+        if self.found.is_none_or(|(first, _)| offset < first) {
+            self.found = Some((offset, what));
+        }
+    }
+}

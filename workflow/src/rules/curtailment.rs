@@ -73,7 +73,13 @@ pub fn defender_audit_thresholds(win_margin: f64) -> [f64; 1] {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::io::Read;
+
     use proptest::prelude::*;
+    use schema::StateFile;
+    use schema::files::report::MeshReport;
 
     use super::*;
 
@@ -130,6 +136,44 @@ mod tests {
             },
             &[0.05]
         ));
+    }
+
+    /// All 143 published match reports of two real rounds: their winners, prompt by prompt.
+    fn published_matches() -> Vec<Vec<i64>> {
+        let packed: &[u8] =
+            include_bytes!("../../../schema/tests/fixtures/competition-0/duel-reports-all.tar.xz");
+        let mut archive = tar::Archive::new(xz2::read::XzDecoder::new(packed));
+        let reports = archive.entries().unwrap().map(Result::unwrap);
+        let files = reports.filter(|entry| entry.header().entry_type().is_file());
+        let matches = files.map(|mut entry| {
+            let mut bytes = Vec::new();
+            entry.read_to_end(&mut bytes).unwrap();
+            let report = MeshReport::parse("report", &bytes).unwrap();
+            report
+                .duels
+                .iter()
+                .map(|duel| duel.winner.points())
+                .collect()
+        });
+        matches.collect()
+    }
+
+    #[test]
+    fn every_published_match_decides_the_same_when_it_stops_early() {
+        let matches = published_matches();
+        assert_eq!(matches.len(), 143);
+        let (mut judged, mut all) = (0, 0);
+        for points in &matches {
+            let full = points.iter().sum::<i64>() as f64 / points.len() as f64;
+            for threshold in [0.05, -0.05] {
+                let (margin, count) = curtailed(points, &[threshold]);
+                assert_eq!(wins(margin, threshold), wins(full, threshold));
+                judged += count as usize;
+                all += points.len();
+            }
+        }
+        println!("{judged} of {all} published duels decide");
+        assert!(judged * 10 < all * 9, "{judged} of {all} duels were needed");
     }
 
     proptest! {

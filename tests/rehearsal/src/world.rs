@@ -11,15 +11,13 @@ mod commitments;
 mod images;
 mod kept;
 mod options;
+mod setup;
 mod subnet;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
-use anyhow::Context;
-use schema::files::{Leaders, Schedule, State};
-use schema::{Stage, StateFile, paths};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -28,24 +26,20 @@ pub use options::{Start, WorldOptions};
 pub use subnet::Standing;
 
 use crate::chain::{Ledger, Node, serve_chain};
-use crate::clock::{ChainClock, ChainStart, WorldClock};
+use crate::clock::{ChainClock, WorldClock};
 use crate::clouds::{self, Fleet, PodHost};
 use crate::faults::{Faults, Service};
 use crate::gateway::{self, BucketCdn, MinerCdns, OutsideHost, PromptHosts, WorldFetch};
 use crate::git::{self, Remote};
-use crate::github::{Conclusion, Conclusions, GitHub, Workflow};
+use crate::github::{GitHub, Workflow};
 use crate::http::{Door, serve};
 use crate::miners::Cast;
 use crate::s3::{create_bucket, s3_service};
 use crate::vlm::Vlm;
 use addresses::{BUCKET, PUBLIC_CDN_HOST, REPOSITORY, cloud_keys};
 use auditor::Auditor;
-use bootstrap::BLOCKS_BEFORE_REVEAL;
 use commitments::Commitments;
 use kept::{FolderLock, Kept, Listeners};
-
-/// Blocks before the world's start that the node still knows; reveals of the first window lie there.
-const KNOWN_PAST_BLOCKS: u32 = 600;
 
 /// A running world. Dropping it ends its services; [`World::stop`] also waits for them.
 pub struct World {
@@ -78,7 +72,7 @@ impl World {
         let cast = Arc::new(Cast::new(options.seed, options.miners));
         let kept = Kept::read(&options)?;
         // Before ports are chosen: a wrong folder to start from leaves nothing behind.
-        let (remote, mut notices) = open_remote(&options, kept.is_none(), &cast, &clock)?;
+        let (remote, mut notices) = setup::open_remote(&options, kept.is_none(), &cast, &clock)?;
         let listeners = Listeners::open(
             &kept
                 .as_ref()
@@ -108,12 +102,12 @@ impl World {
         };
 
         // The chain.
-        let start = chain_start(&remote, &options, clock.now_ms())?;
+        let start = setup::chain_start(&remote, &options, clock.now_ms())?;
         let chain = ChainClock::open(dir.join("chain.json"), start, options.blocks_per_second)?;
         let ledger = subnet::ledger(
             options.seed,
             &cast,
-            &leaders(&remote)?,
+            &setup::leaders(&remote)?,
             dir.join("reveals.json"),
         )?;
         let ledger = Arc::new(ledger);
@@ -145,7 +139,7 @@ impl World {
             door(Service::Git),
             git::router(remote.clone(), REPOSITORY),
         ));
-        let conclusions = conclusions(&options, &cast);
+        let conclusions = setup::conclusions(&options, &cast);
         let workflow = Workflow::open(
             dir.join("github.json"),
             remote.clone(),
@@ -259,7 +253,8 @@ impl World {
         subnet::standing(&self.cast, index)
     }
 
-    /// The hotkeys whose submissions a round has to accept, in the order of the cast.
+    /// The hotkeys whose submissions the first round of this world has to accept, in the order of the cast. In the
+    /// next round the late miner is there too: what it revealed after one window lies in the following one.
     pub fn expected_submitters(&self) -> Vec<String> {
         subnet::expected_submitters(&self.cast)
     }
@@ -305,99 +300,6 @@ impl Drop for World {
     fn drop(&mut self) {
         self.stop.cancel();
     }
-}
-
-/// Opens the remote of the world, or makes it for a new one; and says what had to be added.
-fn open_remote(
-    options: &WorldOptions,
-    new: bool,
-    cast: &Cast,
-    clock: &WorldClock,
-) -> anyhow::Result<(Remote, Vec<String>)> {
-    let path = options.dir.join("state.git");
-    let remote = match &options.start {
-        // Also one whose world was killed before it was complete.
-        _ if path.exists() => Remote::open(path)?,
-        Start::FromDir(source) => Remote::create_from(&path, source)?,
-        Start::Bootstrap => {
-            let now =
-                chrono::DateTime::from_timestamp_millis(clock.now_ms() as i64).unwrap_or_default();
-            let (files, message) = bootstrap::bootstrap(options, cast, now);
-            Remote::create_with(&path, &files, message)?
-        }
-    };
-    // Once: what an operator changes later is theirs.
-    let imported = new && matches!(options.start, Start::FromDir(_));
-    let notices = if imported {
-        bootstrap::adapt(&remote, options)?
-    } else {
-        Vec::new()
-    };
-    Ok((remote, notices))
-}
-
-/// Where the chain begins: a few blocks before the end of what the current round waits for.
-fn chain_start(remote: &Remote, options: &WorldOptions, now_ms: u64) -> anyhow::Result<ChainStart> {
-    let state = remote
-        .read(&paths::state())?
-        .context("the state repository has no state.json")?;
-    let state = State::parse(&paths::state(), &state)?;
-    let path = paths::schedule(state.current_round);
-    let schedule = remote
-        .read(&path)?
-        .with_context(|| format!("the state repository has no {path}"))?;
-    let schedule = Schedule::parse(&path, &schedule)?;
-    let (latest, deadline) = (
-        schedule.latest_reveal_block.0,
-        schedule.generation_deadline_block.0,
-    );
-    let awaited = if state.stage == Stage::Open {
-        latest
-    } else {
-        deadline
-    };
-    let awaited = u32::try_from(awaited)
-        .with_context(|| format!("{path} has a block number that is too large"))?;
-    let block = options
-        .start_block
-        .unwrap_or(awaited.saturating_sub(BLOCKS_BEFORE_REVEAL))
-        .max(2);
-    Ok(ChainStart {
-        first_block: block.saturating_sub(KNOWN_PAST_BLOCKS).max(1),
-        block,
-        now_ms,
-    })
-}
-
-fn leaders(remote: &Remote) -> anyhow::Result<Vec<String>> {
-    let bytes = remote
-        .read(&paths::leader())?
-        .context("the state repository has no leader.json")?;
-    let leaders = Leaders::parse(&paths::leader(), &bytes)?;
-    Ok(leaders
-        .latest()
-        .map(|leader| leader.hotkey.to_string())
-        .into_iter()
-        .collect())
-}
-
-/// How each miner's image build ends. Strangers' sources are not here, so theirs fail.
-fn conclusions(options: &WorldOptions, cast: &Cast) -> Conclusions {
-    let failing = options.failing_builds.clone();
-    let hotkeys: Vec<String> = cast
-        .miners()
-        .iter()
-        .map(|miner| miner.hotkey.clone())
-        .collect();
-    Arc::new(
-        move |hotkey| match hotkeys.iter().position(|known| known == hotkey) {
-            Some(index) => failing
-                .iter()
-                .find(|(of, _)| *of == index)
-                .map_or(Conclusion::Success, |(_, conclusion)| *conclusion),
-            None => Conclusion::Failure,
-        },
-    )
 }
 
 /// Calls `look` now and after every move of the branch, until `stop`. `who` is named when it fails.

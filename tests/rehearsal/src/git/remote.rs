@@ -220,6 +220,9 @@ pub(super) fn create(
     config.set_bool("receive.denyNonFastForwards", true)?;
     config.set_bool("receive.denyDeletes", true)?;
     config.set_bool("http.receivepack", true)?;
+    // No packing in the background while others read.
+    config.set_i32("gc.auto", 0)?;
+    config.set_bool("receive.autogc", false)?;
     fill(&repository)?;
     drop(repository);
     std::fs::rename(&draft, path).with_context(|| format!("cannot create {}", path.display()))

@@ -6,14 +6,20 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use schema::files::{Config, Leaders, Prompts, SourceAudits, Verdict};
-use schema::{BlockNumber, RoundNumber};
+use schema::files::{Config, Leaders, Prompts, Schedule, SourceAudits, State, Verdict};
+use schema::{BlockNumber, RoundNumber, Stage, StateFile};
 use serde_json::json;
 
+use super::bootstrap::BLOCKS_BEFORE_REVEAL;
 use super::*;
 use crate::gateway::{PromptImages, loopback_url};
 use crate::miners::Behaviour;
 
+/// The published state of the real competition after its round 1, as the files' tests have it.
+const PUBLISHED: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../../schema/tests/fixtures/competition-0"
+);
 /// Names the folder in which the test process plays a world, to be killed.
 const CHILD_DIR: &str = "REHEARSAL_TEST_CHILD_DIR";
 
@@ -326,27 +332,8 @@ async fn in_a_crowd_the_chain_turns_two_miners_away() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_world_goes_on_from_an_imported_competition() {
     let folder = tempfile::tempdir().unwrap();
-    let source = folder.path().join("competition");
-    std::fs::create_dir_all(source.join("rounds/2")).unwrap();
-    let write = |path: &str, text: &str| std::fs::write(source.join(path), text).unwrap();
-    write(
-        "state.json",
-        "{\"current_round\": 2, \"stage\": \"open\", \"next_stage_eta\": \"2026-02-08T08:00:00Z\"}",
-    );
-    write(
-        "rounds/2/schedule.json",
-        "{\"earliest_reveal_block\": 7476091, \"latest_reveal_block\": 7497680, \"generation_deadline_block\": 7498280}",
-    );
-    write(
-        "leader.json",
-        "[{\"hotkey\": \"5GgpGaDxzTyBAME1Ju9ZhUstWj2VTm1n4tAUkRHLi4birQZg\", \"repo\": \"a/b\", \"commit\": \"aa10f6f21a33467c6a31d25d7569ad4c8fd49f62\", \"docker\": \"images.example/5ggpgadxzt:aa10f6f-mesh-0\", \"weight\": 0.8, \"effective_block\": 7497680}]",
-    );
-    write(
-        "config.json",
-        "{\"name\": \"mesh\", \"description\": \"d\", \"first_evaluation_date\": \"2026-02-02\", \"last_competition_date\": \"2027-01-26\", \"generation_stage_minutes\": 120, \"win_margin\": 0.05, \"weight_decay\": 0.2, \"weight_floor\": 0.2, \"prompts_per_round\": 128, \"carryover_prompts\": 32, \"round_duration_days\": 3}\n",
-    );
     let options = WorldOptions {
-        start: Start::FromDir(source.clone()),
+        start: Start::FromDir(PUBLISHED.into()),
         prompts_per_round: Some(8),
         ..options(&folder.path().join("world"))
     };
@@ -364,6 +351,18 @@ async fn a_world_goes_on_from_an_imported_competition() {
     );
     assert_eq!(read::<Prompts>(&world, "prompts.txt").len(), 32);
     assert_eq!(world.notices().len(), 2, "{:?}", world.notices());
+    let published = std::fs::read(format!("{PUBLISHED}/rounds/1/prompts.txt")).unwrap();
+    assert_eq!(
+        world
+            .remote()
+            .read("rounds/1/prompts.txt")
+            .unwrap()
+            .unwrap(),
+        published
+    );
+    let carried = Prompts::parse("prompts.txt", &published).unwrap();
+    let picture = loopback_url(&world.addresses().gateway, &carried.urls()[0]);
+    assert_eq!(reqwest::get(picture).await.unwrap().status(), 200);
     let leader: crate::chain::Account = "5GgpGaDxzTyBAME1Ju9ZhUstWj2VTm1n4tAUkRHLi4birQZg"
         .parse()
         .unwrap();

@@ -11,9 +11,10 @@ use schema::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    engine::{Flow, FlowDefinition, FlowError, OnFailure},
+    engine::{Effects, Flow, FlowDefinition, FlowError, OnFailure},
     round::{
         entry::{EntryId, Prompt},
+        flows::tournament_key,
         steps::{
             DeployPod, DeployPodInput, DeployPodOutput, NoteTime, NoteTimeInput, Pod, Regenerate, RegenerateInput,
             RegenerateOutput, RegeneratedModule, ReleasePods, ReleasePodsInput, Render, RenderInput, ReportGeneration,
@@ -65,6 +66,11 @@ impl FlowDefinition for Regeneration {
 
     fn round(input: &RegenerationInput) -> Option<u32> {
         Some(input.round.0)
+    }
+
+    /// The tournament waits for the baseline, which it did not start itself.
+    fn effects(input: &RegenerationInput, _output: &RegenerationOutput) -> Effects {
+        Effects { wakes: vec![tournament_key(input.round)], ..Effects::default() }
     }
 
     async fn run(flow: &Flow, input: RegenerationInput) -> Result<RegenerationOutput, FlowError> {

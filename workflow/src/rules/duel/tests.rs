@@ -216,6 +216,20 @@ fn examples_d5_and_d6_two_bad_models_are_a_draw_when_close() {
 }
 
 #[test]
+fn two_models_are_bad_from_an_average_of_eight_on() {
+    assert_eq!(
+        front_of([(7.0, 8.5), (7.5, 9.0), (7.0, 8.5), (7.5, 9.0)]).choice,
+        Draw,
+        "average 8.0, gap 1.5"
+    );
+    assert_eq!(
+        front_of([(7.0, 8.5), (7.0, 8.5), (7.0, 8.5), (7.5, 9.0)]).choice,
+        A,
+        "average 7.875, gap 1.5"
+    );
+}
+
+#[test]
 fn the_least_deciding_gap_depends_on_the_number_of_consistent_angles() {
     let decides = |gap_halves: [f64; 4], consistent: usize| {
         let mut pairs = gap_halves.map(|gap| halves(3.0, 3.0 + gap));

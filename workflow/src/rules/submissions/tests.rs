@@ -330,6 +330,15 @@ fn the_order_is_by_block_then_owners_by_first_submission_then_storage_keys() {
 }
 
 #[test]
+fn an_owners_later_submission_does_not_overtake_another_owners_earlier_one() {
+    let all = [("a", 110, "one"), ("b", 150, "two"), ("c", 190, "one")];
+    assert_eq!(
+        order(&collect(&all, &[("one", 200), ("two", 100)])),
+        ["a", "b", "c"]
+    );
+}
+
+#[test]
 fn an_empty_chain_collects_nothing() {
     assert_eq!(collect(&[], &[]), Collected::default());
 }

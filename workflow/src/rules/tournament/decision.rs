@@ -163,7 +163,6 @@ impl Decision {
     /// Names everything that an unverified won entry lacks, and plays the audit duels that can be played.
     fn need_audit(&mut self, observation: &Observation, entry: &TimelineEntry) {
         let hotkey = &entry.hotkey;
-        let listed = observation.listed_repeats(hotkey);
         for repeat in observation.repeats() {
             let lefts = [
                 submitted_left(repeat),
@@ -176,7 +175,7 @@ impl Decision {
             if missing.is_empty() {
                 continue;
             }
-            if !listed.contains(&repeat) {
+            if !observation.is_listed(hotkey, repeat) {
                 let of = observation.audit_repeats;
                 self.waits_for.push(format!(
                     "regeneration {repeat} of {of} of {}",

@@ -160,18 +160,15 @@ impl Observation {
         1..=self.audit_repeats
     }
 
-    /// The repeats that the miner's report lists and the audit uses, ascending, each once.
-    fn listed_repeats(&self, hotkey: &Hotkey) -> Vec<u32> {
-        let listed = self
-            .reports
-            .get(hotkey)
-            .map(|report| report.repeats.as_slice())
-            .unwrap_or_default();
-        let mut repeats: Vec<u32> = listed.iter().map(|repeat| repeat.repeat_index).collect();
-        repeats.sort_unstable();
-        repeats.dedup();
-        repeats.retain(|repeat| self.repeats().contains(repeat));
-        repeats
+    /// Whether the miner's report lists a repeat: then it is complete.
+    fn is_listed(&self, hotkey: &Hotkey, repeat: u32) -> bool {
+        let report = self.reports.get(hotkey);
+        report.is_some_and(|report| {
+            report
+                .repeats
+                .iter()
+                .any(|listed| listed.repeat_index == repeat)
+        })
     }
 }
 

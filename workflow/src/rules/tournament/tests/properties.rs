@@ -122,8 +122,7 @@ fn a_decision_is_consistent_with_itself() {
                 "seed {seed}: audited again"
             );
             assert!(
-                o.listed_repeats(&planned.right)
-                    .contains(&planned.left.repeat()),
+                o.is_listed(&planned.right, planned.left.repeat()),
                 "seed {seed}: unlisted"
             );
             assert!(
@@ -285,8 +284,11 @@ impl World {
 
     /// The next repeat of a requested miner, or the report that rejects it.
     fn delivered_one_more(&self, known: &Observation, hotkey: &Hotkey) -> Option<Observation> {
-        let listed = known.listed_repeats(hotkey);
-        if known.report_rejection(hotkey).is_some() || listed.len() as u32 == known.audit_repeats {
+        let listed = known
+            .repeats()
+            .filter(|repeat| known.is_listed(hotkey, *repeat))
+            .count() as u32;
+        if known.report_rejection(hotkey).is_some() || listed == known.audit_repeats {
             return None;
         }
         let mut next = known.clone();
@@ -303,7 +305,7 @@ impl World {
                 repeats: Vec::new(),
                 reason: String::new(),
             });
-        let index = listed.len() as u32 + 1;
+        let index = listed + 1;
         report.repeats.push(RepeatReport {
             repeat_index: index,
             generated_prompts: 0,

@@ -20,7 +20,8 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
  && cp target/release/assize /usr/local/bin/assize
 
 FROM debian:bookworm-slim AS base
-RUN useradd --system --uid 10001 --create-home assize
+RUN useradd --system --uid 10001 --create-home assize \
+ && install -d -o assize -g assize /var/lib/assize
 COPY --from=build /usr/local/bin/assize /usr/local/bin/assize
 COPY LICENSE /usr/share/doc/assize/copyright
 ENTRYPOINT ["assize"]

@@ -6,6 +6,7 @@
 //! token when one is set. See [`access`] for what else an action has to prove.
 
 mod access;
+mod args;
 mod assets;
 mod error;
 mod format;
@@ -25,6 +26,8 @@ use secrecy::SecretString;
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+pub use args::{DashboardArgs, run};
 
 /// What the dashboard looks at and who may act.
 #[derive(Debug, Clone)]

@@ -11,6 +11,9 @@ use git2::{Commit, ErrorCode, FileMode, Oid, Repository, RepositoryInitOptions, 
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
+/// Git knows this tree without having it as an object; writing it would leave it dangling.
+const EMPTY_TREE: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
+
 /// The branch that carries the state.
 pub(crate) const BRANCH: &str = "refs/heads/main";
 /// How often the world looks for pushes that came by path and so told nobody.
@@ -264,7 +267,7 @@ pub(super) fn try_commit(
         .transpose()?;
     let base = match &parent {
         Some(parent) => parent.tree()?,
-        None => repository.find_tree(repository.treebuilder(None)?.write()?)?,
+        None => repository.find_tree(Oid::from_str(EMPTY_TREE)?)?,
     };
     let mut update = TreeUpdateBuilder::new();
     for (path, content) in files {

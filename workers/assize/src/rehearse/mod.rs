@@ -66,21 +66,26 @@ pub struct RehearseArgs {
 pub async fn run(args: RehearseArgs) -> anyhow::Result<()> {
     let state_dir = state_dir(&args)?;
     let parts = Parts::start(&args, &state_dir).await?;
-    let summary = drive::play(&args, &parts).await;
-    let summary = match summary {
-        Ok(summary) => summary,
-        Err(error) => {
-            parts.stop().await;
-            return Err(error);
-        }
-    };
-    summary.print(args.json)?;
-    if args.keep_serving {
+    let played = drive::play(&args, &parts).await.and_then(|summary| Ok(summary.print(args.json)?));
+    if played.is_ok() && args.keep_serving {
         eprintln!("The dashboard stays at {} until you interrupt (Ctrl-C).", parts.dashboard_url);
         tokio::signal::ctrl_c().await.context("cannot wait for the interrupt")?;
     }
     parts.stop().await;
-    Ok(())
+    played
+}
+
+/// Plays the rounds without printing a report, for tests.
+///
+/// # Errors
+///
+/// As [`run`].
+pub async fn play(args: &RehearseArgs) -> anyhow::Result<Summary> {
+    let state_dir = state_dir(args)?;
+    let parts = Parts::start(args, &state_dir).await?;
+    let played = drive::play(args, &parts).await;
+    parts.stop().await;
+    played
 }
 
 fn state_dir(args: &RehearseArgs) -> anyhow::Result<PathBuf> {

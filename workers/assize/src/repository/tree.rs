@@ -5,18 +5,18 @@ use git2::{ObjectType, Repository, Tree};
 use super::error::While as _;
 use super::{Oid, RepositoryError};
 
+/// Git knows this tree without having it as an object; writing it would leave it dangling.
+const EMPTY_TREE: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
+
 /// The tree of a commit, or the empty tree.
 pub(super) fn tree_of(
     repository: &Repository,
     commit: Option<Oid>,
 ) -> Result<Tree<'_>, RepositoryError> {
     let Some(commit) = commit else {
-        let empty = repository
-            .treebuilder(None)
-            .and_then(|builder| builder.write());
-        return repository
-            .find_tree(empty.while_("write a tree")?)
-            .while_("read back a tree");
+        return Oid::from_str(EMPTY_TREE)
+            .and_then(|empty| repository.find_tree(empty))
+            .while_("read the empty tree");
     };
     repository
         .find_commit(commit)

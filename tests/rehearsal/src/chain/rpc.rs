@@ -14,7 +14,7 @@ use super::headers::{Hash, Header};
 use super::node::Node;
 use super::runtime;
 use crate::faults::{Fault, Service};
-use crate::http::{BoxError, Door, serve};
+use crate::http::{Door, serve};
 
 /// A page of 1000 keys with values of ten reveals each stays well below this.
 const LARGEST_RESPONSE_BYTES: u32 = 64 * 1024 * 1024;
@@ -37,11 +37,7 @@ pub(crate) async fn serve_chain(
     let (stop, _handle) = stop_channel();
     let service = tower::service_fn(move |request: axum::http::Request<axum::body::Body>| {
         let mut service = builder.clone().build(methods.clone(), stop.clone());
-        async move {
-            tower::Service::call(&mut service, request)
-                .await
-                .map_err(BoxError::from)
-        }
+        async move { tower::Service::call(&mut service, request).await }
     });
     serve(listener, door, service).await;
     Ok(())

@@ -203,6 +203,8 @@ impl ChainClock {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     const START: ChainStart = ChainStart {

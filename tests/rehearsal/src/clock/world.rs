@@ -94,6 +94,8 @@ impl WorldClock {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[tokio::test]
@@ -101,7 +103,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("clock.json");
         let clock = WorldClock::open(file.clone()).unwrap();
-        let hour = Duration::from_secs(3600);
+        let hour = Duration::from_hours(1);
         let wake_at = clock.now_ms() + hour.as_millis() as u64;
 
         let waiter = tokio::spawn({

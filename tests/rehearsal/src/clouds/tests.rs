@@ -15,9 +15,9 @@ use crate::gateway::{self, OutsideHost, loopback_url};
 use crate::http::{Door, serve};
 
 const OPTIONS: CloudOptions = CloudOptions {
-    visible_after: Duration::from_secs(60),
-    answers_after: Duration::from_secs(120),
-    warm_up: Duration::from_secs(600),
+    visible_after: Duration::from_mins(1),
+    answers_after: Duration::from_mins(2),
+    warm_up: Duration::from_mins(10),
     capacity: 2,
 };
 const IMAGE: &str = "registry.example/competition/5goodminer:abcdef0-rehearsal-0";
@@ -318,7 +318,7 @@ async fn a_verda_deployment_wants_a_fresh_token_and_so_does_its_pod() {
     assert_eq!(world.call("GET", &health, "wrong", None).await.0, 401);
     world.use_pod(&url, "verda-token").await;
 
-    world.clock.skip(Duration::from_secs(3600)).unwrap();
+    world.clock.skip(Duration::from_hours(1)).unwrap();
     assert_eq!(
         world.call("GET", &deployments, &token, None).await.0,
         401,
@@ -448,7 +448,7 @@ async fn an_image_that_was_never_built_gives_a_pod_that_never_answers() {
             Some(runpod_body("a", "registry.example/none:1")),
         )
         .await;
-    world.clock.skip(Duration::from_secs(36_000)).unwrap();
+    world.clock.skip(Duration::from_hours(10)).unwrap();
     let health = format!(
         "https://{}-10006.proxy.runpod.net/health",
         pod["id"].as_str().unwrap()

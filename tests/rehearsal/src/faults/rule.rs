@@ -115,6 +115,8 @@ fn parse_duration(text: &str) -> Result<Duration, &'static str> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     fn rule(text: &str) -> FaultRule {
@@ -146,7 +148,7 @@ mod tests {
             plain(
                 Service::Chain,
                 Fault::Outage,
-                Lasting::For(Duration::from_secs(120))
+                Lasting::For(Duration::from_mins(2))
             )
         );
         assert_eq!(

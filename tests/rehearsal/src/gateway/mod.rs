@@ -109,15 +109,12 @@ pub(crate) fn percent_decoded(path: &str) -> String {
         let escaped = (*byte == b'%')
             .then(|| path.get(index + 1..index + 3))
             .flatten();
-        match escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(value) => {
-                decoded.push(value);
-                index += 3;
-            }
-            None => {
-                decoded.push(*byte);
-                index += 1;
-            }
+        if let Some(value) = escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            decoded.push(value);
+            index += 3;
+        } else {
+            decoded.push(*byte);
+            index += 1;
         }
     }
     String::from_utf8_lossy(&decoded).into_owned()

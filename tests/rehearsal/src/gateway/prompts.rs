@@ -42,7 +42,7 @@ impl PromptHosts {
 #[async_trait]
 impl OutsideHost for PromptHosts {
     fn claims(&self, _: &str, path: &str) -> bool {
-        path.ends_with(".png")
+        stem_of(path, ".png").is_some()
     }
 
     async fn answer(&self, request: HostRequest) -> Response {

@@ -35,28 +35,26 @@ impl Remote {
                 source.display()
             );
         }
-        create(path, |repository| match Repository::open(source) {
-            Ok(clone) => {
+        create(path, |repository| {
+            if let Ok(clone) = Repository::open(source) {
                 let head = clone
                     .head()
                     .and_then(|head| head.peel_to_commit())
                     .with_context(|| format!("{} has no commit at HEAD", source.display()))?
                     .id();
                 check_is_state(source, |path| Ok(read_at(&clone, head, path)?.is_some()))?;
-                fetch_history(repository, source, &clone)
+                return fetch_history(repository, source, &clone);
             }
-            Err(_) => {
-                check_is_state(source, |path| Ok(source.join(path).is_file()))?;
-                let mut files = Vec::new();
-                read_folder(source, "", &mut files)?;
-                try_commit(
-                    repository,
-                    OPERATOR,
-                    &files,
-                    "Competition state the rehearsal starts from",
-                )?;
-                Ok(())
-            }
+            check_is_state(source, |path| Ok(source.join(path).is_file()))?;
+            let mut files = Vec::new();
+            read_folder(source, "", &mut files)?;
+            try_commit(
+                repository,
+                OPERATOR,
+                &files,
+                "Competition state the rehearsal starts from",
+            )?;
+            Ok(())
         })?;
         Self::open(path.to_owned())
     }

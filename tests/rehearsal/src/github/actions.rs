@@ -11,17 +11,19 @@ use super::{GitHub, reply};
 
 #[derive(Deserialize)]
 pub(super) struct Page {
-    per_page: Option<usize>,
-    page: Option<usize>,
+    #[serde(rename = "per_page")]
+    size: Option<usize>,
+    #[serde(rename = "page")]
+    number: Option<usize>,
     head_sha: Option<String>,
 }
 
 impl Page {
     /// Of all items those of this page: 30 by default, at most 100.
     fn of<T>(&self, items: Vec<T>) -> Vec<T> {
-        let size = self.per_page.unwrap_or(30).clamp(1, 100);
+        let size = self.size.unwrap_or(30).clamp(1, 100);
         let skipped = self
-            .page
+            .number
             .unwrap_or(1)
             .max(1)
             .saturating_sub(1)

@@ -38,7 +38,9 @@ pub(super) async fn create_blob(
                 Some("base64") => base64::engine::general_purpose::STANDARD
                     .decode(blob.content.replace(['\n', '\r'], ""))
                     .map_err(|_| reply::unprocessable("content is not valid Base64"))?,
-                Some(_) => return Err(reply::unprocessable("encoding must be utf-8 or base64")),
+                Some(_) => {
+                    return Err(reply::unprocessable("encoding must be utf-8 or base64").into());
+                }
             };
             let sha = repository.blob(&content).map_err(reply::git_failed)?;
             Ok(created(json!({"sha": sha.to_string()})))
@@ -124,7 +126,11 @@ pub(super) async fn create_tree(
                 let mode = match entry.mode.as_str() {
                     "100644" => FileMode::Blob,
                     "100755" => FileMode::BlobExecutable,
-                    _ => return Err(reply::unprocessable("tree.mode must be 100644 or 100755")),
+                    _ => {
+                        return Err(
+                            reply::unprocessable("tree.mode must be 100644 or 100755").into()
+                        );
+                    }
                 };
                 let blob = match (&entry.sha, &entry.content) {
                     (Some(sha), _) => oid(sha).filter(|oid| repository.find_blob(*oid).is_ok()),
@@ -218,7 +224,7 @@ pub(super) async fn move_reference(
             let _push = inner.remote.push_in_flight();
             let full = format!("refs/{name}");
             let Ok(current) = repository.refname_to_id(&full) else {
-                return Err(reply::unprocessable("Reference does not exist"));
+                return Err(reply::unprocessable("Reference does not exist").into());
             };
             let target = oid(&wanted.sha).filter(|oid| repository.find_commit(*oid).is_ok());
             let target = target.ok_or_else(|| reply::unprocessable("Object does not exist"))?;
@@ -227,19 +233,18 @@ pub(super) async fn move_reference(
                     .graph_descendant_of(target, current)
                     .unwrap_or(false);
             if !forward && !wanted.force {
-                return Err(reply::unprocessable("Update is not a fast forward"));
+                return Err(reply::unprocessable("Update is not a fast forward").into());
             }
             match repository.reference_matching(&full, target, true, current, "moved by the API") {
                 Ok(_) => Ok(Json(reference_json(&name, target)).into_response()),
                 // Someone was faster: the same answer as for a branch that had moved before.
                 Err(error) if error.code() == ErrorCode::Modified => {
-                    Err(reply::unprocessable("Update is not a fast forward"))
+                    Err(reply::unprocessable("Update is not a fast forward").into())
                 }
-                Err(error) if error.code() == ErrorCode::Locked => Err(reply::problem(
-                    StatusCode::CONFLICT,
-                    "Reference is being updated",
-                )),
-                Err(error) => Err(reply::git_failed(error)),
+                Err(error) if error.code() == ErrorCode::Locked => {
+                    Err(reply::problem(StatusCode::CONFLICT, "Reference is being updated").into())
+                }
+                Err(error) => Err(reply::git_failed(error).into()),
             }
         })
         .await

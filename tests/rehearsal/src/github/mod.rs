@@ -82,11 +82,11 @@ impl GitHub {
     /// Runs `work` on the repository, off the async threads.
     async fn with_repository(
         &self,
-        work: impl FnOnce(&Repository, &Inner) -> Result<Response, Response> + Send + 'static,
+        work: impl FnOnce(&Repository, &Inner) -> Result<Response, reply::Refusal> + Send + 'static,
     ) -> Response {
         let inner = self.inner.clone();
         let worked = tokio::task::spawn_blocking(move || match inner.remote.repository() {
-            Ok(repository) => work(&repository, &inner).unwrap_or_else(|refusal| refusal),
+            Ok(repository) => work(&repository, &inner).into_response(),
             Err(error) => reply::broken(&format!("{error:#}")),
         });
         worked

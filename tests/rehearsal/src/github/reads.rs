@@ -24,9 +24,9 @@ pub(super) async fn commit(
     github
         .with_repository(move |repository, _| {
             let Some(commit) = find_commit(repository, &reference) else {
-                return Err(reply::unprocessable(&format!(
-                    "No commit found for SHA: {reference}"
-                )));
+                return Err(
+                    reply::unprocessable(&format!("No commit found for SHA: {reference}")).into(),
+                );
             };
             if sha_only {
                 return Ok(commit.id().to_string().into_response());
@@ -57,7 +57,8 @@ pub(super) async fn contents(
                 return Err(reply::problem(
                     StatusCode::NOT_FOUND,
                     &format!("No commit found for the ref {reference}"),
-                ));
+                )
+                .into());
             };
             let tree = commit.tree().map_err(reply::git_failed)?;
             let path = path.trim_matches('/');
@@ -108,7 +109,7 @@ pub(super) async fn contents(
                         .collect();
                     Ok(Json(list).into_response())
                 }
-                _ => Err(reply::not_found()),
+                _ => Err(reply::not_found().into()),
             }
         })
         .await

@@ -7,6 +7,21 @@ use serde_json::json;
 
 const DOCUMENTATION: &str = "https://docs.github.com/rest";
 
+/// An answer that ends the handling of a request early.
+pub(super) struct Refusal(Box<Response>);
+
+impl From<Response> for Refusal {
+    fn from(response: Response) -> Self {
+        Self(Box::new(response))
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        *self.0
+    }
+}
+
 pub(super) fn problem(status: StatusCode, message: &str) -> Response {
     let body =
         json!({"message": message, "documentation_url": DOCUMENTATION, "status": status.as_str()});

@@ -17,8 +17,8 @@ use crate::http::{Door, serve};
 
 const REPOSITORY: &str = "rehearsal/state";
 const TIMES: BuildTimes = BuildTimes {
-    setup: Duration::from_secs(60),
-    build: Duration::from_secs(600),
+    setup: Duration::from_mins(1),
+    build: Duration::from_mins(10),
     parallel: 2,
 };
 

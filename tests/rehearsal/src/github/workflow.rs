@@ -136,16 +136,15 @@ impl Workflow {
         times: BuildTimes,
         conclusions: Conclusions,
     ) -> anyhow::Result<Self> {
-        let kept = match read_json::<Kept>(&file)? {
-            Some(kept) => kept,
-            None => {
-                let kept = Kept {
-                    seen: remote.head()?,
-                    runs: Vec::new(),
-                };
-                write_json(&file, &kept)?;
-                kept
-            }
+        let kept = if let Some(kept) = read_json::<Kept>(&file)? {
+            kept
+        } else {
+            let kept = Kept {
+                seen: remote.head()?,
+                runs: Vec::new(),
+            };
+            write_json(&file, &kept)?;
+            kept
         };
         Ok(Self {
             inner: Arc::new(Inner {

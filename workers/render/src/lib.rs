@@ -12,7 +12,9 @@
 //! overwrites survives it. See [`document`].
 
 mod analyse;
+pub mod bench;
 pub mod browser;
+pub mod cli;
 pub mod document;
 pub mod draw;
 pub mod execute;
@@ -23,6 +25,7 @@ pub mod names;
 pub mod png;
 mod renderer;
 mod service;
+pub mod validate;
 pub mod views;
 
 pub use analyse::{MAX_SOURCE_BYTES, analyse};

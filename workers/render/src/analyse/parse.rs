@@ -46,9 +46,12 @@ pub fn program<'a>(allocator: &'a Allocator, source: &'a str) -> Result<Program<
     if parsed.panicked {
         return Err(error(source, 0, "the source cannot be parsed"));
     }
-    let mut proposals = Proposals::default();
-    proposals.visit_program(&parsed.program);
-    match proposals.found {
+    let mut shape = Shape::default();
+    shape.visit_program(&parsed.program);
+    if let Some(offset) = shape.too_deep_at {
+        return Err(error(source, offset, "Maximum call stack size exceeded: nested too deep"));
+    }
+    match shape.proposal {
         Some((offset, what)) => Err(error(source, offset, &format!("{what} is not part of the language"))),
         None => Ok(parsed.program),
     }
@@ -74,14 +77,24 @@ fn first_error(source: &str, diagnostics: &oxc_diagnostics::Diagnostics) -> Opti
     Some(error(source, offset, &diagnostic.message))
 }
 
-/// Syntax that this parser knows and the language does not have yet.
+/// Deepest tree that is looked into. The reference's parser and walk overflow their stack between one and three
+/// thousand levels, depending on the construct; and some early errors take time quadratic in the depth.
+const MAX_TREE_DEPTH: usize = 4_000;
+
+/// How deep a tree is, and whether it holds syntax that this parser knows and the language does not have yet.
 #[derive(Default)]
-struct Proposals {
-    found: Option<(u32, &'static str)>,
+struct Shape {
+    depth: usize,
+    too_deep_at: Option<u32>,
+    proposal: Option<(u32, &'static str)>,
 }
 
-impl<'a> Visit<'a> for Proposals {
+impl<'a> Visit<'a> for Shape {
     fn enter_node(&mut self, kind: AstKind<'a>) {
+        self.depth += 1;
+        if self.depth > MAX_TREE_DEPTH && self.too_deep_at.is_none() {
+            self.too_deep_at = Some(kind.span().start);
+        }
         let what = match kind {
             AstKind::Decorator(_) => "a decorator",
             AstKind::AccessorProperty(_) => "an accessor field",
@@ -90,8 +103,12 @@ impl<'a> Visit<'a> for Proposals {
             _ => return,
         };
         let offset = kind.span().start;
-        if self.found.is_none_or(|(first, _)| offset < first) {
-            self.found = Some((offset, what));
+        if self.proposal.is_none_or(|(first, _)| offset < first) {
+            self.proposal = Some((offset, what));
         }
+    }
+
+    fn leave_node(&mut self, _: AstKind<'a>) {
+        self.depth -= 1;
     }
 }

@@ -1,3 +1,8 @@
+// @vertices 448
+// @drawCalls 6
+// @maxDepth 1
+// @instances 0
+// @textureBytes 1024
 // A small car: primitives, one 16 x 16 data texture on the body.
 export default function generate(THREE) {
   const size = 16;
@@ -26,7 +31,7 @@ export default function generate(THREE) {
   );
   cabin.position.y = 0.1;
   group.add(cabin);
-  const wheelGeometry = new THREE.CylinderGeometry(0.09, 0.09, 0.06, 24);
+  const wheelGeometry = new THREE.CylinderGeometry(0.09, 0.09, 0.06, 16);
   const rubber = new THREE.MeshStandardMaterial({ color: 0x111111, roughness: 0.9 });
   for (const x of [-0.25, 0.25]) {
     for (const z of [-0.17, 0.17]) {

@@ -1,0 +1,4 @@
+// @runtime mutation
+export default function generate(THREE) {
+  delete THREE.Mesh;
+}

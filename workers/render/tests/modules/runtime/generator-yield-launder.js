@@ -1,0 +1,7 @@
+// @runtime get
+export default function generate(THREE) {
+  function* give() {
+    yield THREE;
+  }
+  new (give().next().value.ShaderMaterial)();
+}

@@ -1,0 +1,4 @@
+// @runtime none
+export default function generate(THREE) {
+  return new THREE.Mesh(new THREE.BoxGeometry(0.5, 0.5, 0.5), new THREE.MeshStandardMaterial());
+}

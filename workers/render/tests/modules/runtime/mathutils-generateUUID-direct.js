@@ -1,0 +1,4 @@
+// @runtime get
+export default function generate(THREE) {
+  THREE.MathUtils.generateUUID();
+}

@@ -1,0 +1,10 @@
+// @runtime get
+export default function generate(THREE) {
+  let lib;
+  try {
+    throw THREE;
+  } catch (caught) {
+    lib = caught;
+  }
+  new lib.ShaderMaterial();
+}

@@ -1,0 +1,6 @@
+// @verdict FORBIDDEN_THREE_API
+export default function generate(THREE) {
+  const holder = {};
+  ({ ShaderMaterial: holder.material } = THREE);
+  return new holder.material();
+}

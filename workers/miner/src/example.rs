@@ -21,3 +21,43 @@ impl Generator for ExampleGenerator {
         Ok(EXAMPLE_MODULE.to_owned())
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use axum::Router;
+    use axum::http::StatusCode;
+    use axum::routing::get;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_prompt_whose_image_is_missing_or_no_picture_fails_with_the_reason() {
+        let router = Router::new()
+            .route(
+                "/good.png",
+                get(|| async { b"\x89PNG\r\n\x1a\n...".as_slice() }),
+            )
+            .route("/page.png", get(|| async { "<html>" }))
+            .fallback(|| async { StatusCode::NOT_FOUND });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+
+        let generator = ExampleGenerator::default();
+        let make = async |name: &str| {
+            generator
+                .generate("stem", &format!("{base}/{name}.png"), 1)
+                .await
+        };
+        assert_eq!(make("good").await.unwrap(), EXAMPLE_MODULE);
+        assert_eq!(
+            make("page").await.unwrap_err(),
+            "prompt image is no picture"
+        );
+        assert_eq!(
+            make("gone").await.unwrap_err(),
+            "prompt image answered 404 Not Found"
+        );
+    }
+}

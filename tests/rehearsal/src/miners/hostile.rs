@@ -57,7 +57,7 @@ impl InvalidKind {
 
     fn body(self) -> &'static str {
         match self {
-            Self::Syntax | Self::NoExport => "",
+            Self::Syntax | Self::NoExport | Self::Empty => "",
             Self::Randomness => "root.add(box(Math.random() * 0.5));",
             Self::Network => "fetch('https://example.org/model.bin'); root.add(box(0.5));",
             Self::ForbiddenClass => {
@@ -65,7 +65,6 @@ impl InvalidKind {
             }
             Self::Throws => "throw new Error('the weights file is missing');",
             Self::ReturnsNothing => "root.add(box(0.5)); return;",
-            Self::Empty => "",
             Self::TooLarge => "root.add(box(1.5));",
             Self::TooManyParts => "for (let i = 0; i < 201; i += 1) root.add(box(0.1));",
         }

@@ -158,12 +158,12 @@ async fn text_painted_on_a_model_reaches_the_vision_model() {
 }
 
 #[tokio::test]
-async fn every_kind_of_object_keeps_the_rules_at_any_skill() {
+async fn every_kind_of_object_and_the_miners_example_keep_the_rules() {
     let renderer = Renderer::launch_for_validation(RendererConfig::default())
         .await
         .unwrap();
     for family in Family::ALL {
-        let scene = (0..)
+        let scene = (0..1000)
             .map(|index| Scene::of(WORLD, &stem(index)))
             .find(|scene| scene.family == family)
             .unwrap();
@@ -179,6 +179,8 @@ async fn every_kind_of_object_keeps_the_rules_at_any_skill() {
             }
         }
     }
+    let example = renderer.validate(miner::EXAMPLE_MODULE).await.unwrap();
+    assert!(example.result.is_ok(), "{:?}", example.result.err());
     renderer.close().await;
 }
 

@@ -7,8 +7,8 @@ use super::{Color, Part, Random, Scene, Shape, bounds};
 
 /// The share of parts missing at skill 0.
 const MISSING: f64 = 0.6;
-/// How far a part is displaced at skill 0, in units of the unit box.
-const DISPLACED: f64 = 0.24;
+/// How far a part is displaced on each axis at skill 0, at most, in units of the unit box.
+const DISPLACED: f64 = 0.144;
 /// The natural logarithm of how wrong a part's size is at skill 0.
 const DISTORTED: f64 = 0.9;
 /// The same for the whole object's proportions.
@@ -41,10 +41,10 @@ pub fn imitate(scene: &Scene, skill: f64, noise_seed: u64) -> Scene {
             continue;
         }
         let mut wrong = part.clone();
-        for axis in 0..3 {
-            wrong.position[axis] += DISPLACED * lack * random.signed() * 0.6;
-            wrong.position[axis] *= stretch[axis];
-            wrong.scale[axis] *= (DISTORTED * lack * random.signed()).exp() * stretch[axis];
+        for (axis, stretch) in stretch.iter().enumerate() {
+            wrong.position[axis] += DISPLACED * lack * random.signed();
+            wrong.position[axis] *= stretch;
+            wrong.scale[axis] *= (DISTORTED * lack * random.signed()).exp() * stretch;
             wrong.rotation[axis] += TURNED * lack * random.signed();
         }
         let other = Color::vivid(&mut random);

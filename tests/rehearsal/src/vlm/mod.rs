@@ -78,7 +78,7 @@ impl Default for VlmOptions {
             position_bias: 0.25,
             faults: Vec::new(),
             weakness: Weakness::None,
-            remember: Duration::from_secs(300),
+            remember: Duration::from_mins(5),
         }
     }
 }

@@ -90,7 +90,7 @@ async fn call(inner: &Inner, body: &[u8]) -> Result<Value, (StatusCode, String)>
     let (content, finish_reason) = content(&question, answer, fault);
     drop(slot);
     inner.capacity.answered(&question.schema);
-    Ok(completion(&question, content, finish_reason))
+    Ok(completion(&question, content.as_deref(), finish_reason))
 }
 
 /// The answer as text, spoilt if a fault says so, and why the text ends.
@@ -158,9 +158,9 @@ fn cut(mut text: String, bytes: usize) -> String {
     text
 }
 
-fn completion(question: &Question, content: Option<String>, finish_reason: &str) -> Value {
+fn completion(question: &Question, content: Option<&str>, finish_reason: &str) -> Value {
     let prompt_tokens = question.text.len() / CHARACTERS_A_TOKEN + question.images.len() * 1200;
-    let completion_tokens = content.as_ref().map_or(0, String::len) / CHARACTERS_A_TOKEN;
+    let completion_tokens = content.map_or(0, str::len) / CHARACTERS_A_TOKEN;
     json!({
         "id": format!("chatcmpl-{}", question.schema),
         "object": "chat.completion",

@@ -60,7 +60,7 @@ fn grid(blocks: &[Block]) -> Bytes {
     for (left, top) in [(0, 0), (68, 0), (0, 68), (68, 68)] {
         for (x, y) in (0..64).flat_map(|x| (0..64).map(move |y| (x, y))) {
             let inside = |[l, t, w, h]: [u32; 4]| {
-                (l / 2..(l + w) / 2).contains(&x) && (t / 2..(t + h) / 2).contains(&y)
+                (l / 2..l / 2 + w / 2).contains(&x) && (t / 2..t / 2 + h / 2).contains(&y)
             };
             let color = blocks
                 .iter()

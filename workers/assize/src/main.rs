@@ -17,7 +17,7 @@ fn main() -> ExitCode {
         Err(error) => return cli::report(&anyhow::Error::from(error)).into(),
     };
     match runtime.block_on(cli::run(cli)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code.into(),
         Err(error) => cli::report(&error).into(),
     }
 }

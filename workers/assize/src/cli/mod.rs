@@ -1,9 +1,13 @@
 //! The command line: one binary, a file a subcommand; `main` only dispatches.
 
+mod bench;
 mod exit;
+mod job;
+mod serve;
 mod work;
 
 use clap::{Parser, Subcommand};
+use render::cli::ValidateArgs;
 
 pub use exit::{EXIT_UNUSABLE, report};
 
@@ -25,19 +29,42 @@ pub enum Command {
     Rehearse(RehearseArgs),
     /// Work on jobs until stopped; any number of replicas.
     Work(work::WorkArgs),
+    /// Serve the dashboard.
+    Dashboard(serve::DashboardArgs),
+    /// Serve pictures of hostile modules; needs no secrets.
+    #[command(subcommand)]
+    Render(serve::RenderCommand),
     /// Bring the database to this build's schema.
     Migrate(work::DatabaseArgs),
+    /// Look at jobs, retry, pause, resume or cancel them.
+    #[command(subcommand)]
+    Job(job::JobCommand),
+    /// Check modules against every rule of a live round (for miners).
+    Validate(ValidateArgs),
+    /// What a miner's container runs.
+    #[command(subcommand)]
+    Miner(serve::MinerCommand),
+    /// Measure.
+    #[command(subcommand)]
+    Bench(bench::BenchCommand),
 }
 
-/// Runs a command.
+/// Runs a command and answers its exit code.
 ///
 /// # Errors
 ///
 /// What went wrong, as a chain whose first sentence says what to do.
-pub async fn run(cli: Cli) -> anyhow::Result<()> {
+pub async fn run(cli: Cli) -> anyhow::Result<u8> {
     match cli.command {
-        Command::Rehearse(args) => rehearse::run(args).await,
-        Command::Work(args) => work::run(args).await,
-        Command::Migrate(args) => work::migrate(args).await,
+        Command::Rehearse(args) => rehearse::run(args).await?,
+        Command::Work(args) => work::run(args).await?,
+        Command::Dashboard(args) => serve::dashboard(args).await?,
+        Command::Render(command) => serve::render(command).await?,
+        Command::Migrate(args) => work::migrate(args).await?,
+        Command::Job(command) => job::run(command).await?,
+        Command::Validate(args) => return Ok(render::cli::validate(args).await),
+        Command::Miner(command) => serve::miner(command).await?,
+        Command::Bench(command) => bench::run(command).await?,
     }
+    Ok(0)
 }

@@ -52,7 +52,7 @@ pub struct WorkArgs {
 }
 
 /// Connects, with a sentence for the operator when that fails.
-async fn connect(args: &DatabaseArgs) -> anyhow::Result<PgPool> {
+pub(super) async fn connect(args: &DatabaseArgs) -> anyhow::Result<PgPool> {
     PgPoolOptions::new()
         .max_connections(30)
         .acquire_timeout(Duration::from_secs(10))
@@ -128,7 +128,7 @@ fn roles_of(words: &[String]) -> anyhow::Result<Vec<Role>> {
 }
 
 /// Ends when the process is asked to stop.
-async fn interrupted() {
+pub(super) async fn interrupted() {
     let terminate = async {
         match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
             Ok(mut signal) => drop(signal.recv().await),

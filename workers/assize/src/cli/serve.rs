@@ -1,0 +1,79 @@
+//! `assize dashboard`, `assize render serve` and `assize miner serve`.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use render::{Renderer, RendererConfig};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::work::{DatabaseArgs, connect, interrupted};
+use crate::dashboard;
+
+/// Options of `assize dashboard`.
+#[derive(Debug, Clone, Args)]
+pub struct DashboardArgs {
+    /// The dashboard's own.
+    #[command(flatten)]
+    pub dashboard: dashboard::DashboardArgs,
+    /// Where the database is.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+}
+
+/// `assize render …`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum RenderCommand {
+    /// Serve /views, /render, /render/grid, /health, /ping.
+    Serve {
+        /// Where to listen.
+        #[arg(long, value_name = "ADDRESS:PORT", default_value_t = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8000))]
+        listen: SocketAddr,
+        /// Pages of the browser: modules at once.
+        #[arg(long, default_value_t = 2)]
+        pages: usize,
+    },
+}
+
+/// `assize miner …`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum MinerCommand {
+    /// Serve the pod's routes with the example module, on every address, as the contract says.
+    Serve {
+        /// Where to listen.
+        #[arg(long, value_name = "ADDRESS:PORT", default_value_t = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), miner::POD_PORT))]
+        listen: SocketAddr,
+    },
+}
+
+pub(super) async fn dashboard(args: DashboardArgs) -> anyhow::Result<()> {
+    let pool = connect(&args.database).await?;
+    let stop = CancellationToken::new();
+    let serving = dashboard::run(args.dashboard, pool, stop.clone());
+    tokio::pin!(serving);
+    tokio::select! {
+        ended = &mut serving => return ended,
+        () = interrupted() => stop.cancel(),
+    }
+    serving.await
+}
+
+pub(super) async fn render(command: RenderCommand) -> anyhow::Result<()> {
+    let RenderCommand::Serve { listen, pages } = command;
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("{listen} cannot be used for the renderer; is its port in use?"))?;
+    let config = RendererConfig { pages: pages.max(1), ..RendererConfig::from_env() };
+    let renderer = Arc::new(Renderer::launch(config).await.context("the renderer cannot be started")?);
+    tracing::info!(address = %listen, "renderer started");
+    render::serve(listener, renderer, interrupted()).await.context("the render service ended")
+}
+
+pub(super) async fn miner(command: MinerCommand) -> anyhow::Result<()> {
+    let MinerCommand::Serve { listen } = command;
+    miner::serve(listen).await.context("the pod service ended")
+}

@@ -18,7 +18,12 @@ pub struct DashboardArgs {
     #[arg(long, value_name = "ADDRESS:PORT", default_value_t = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080))]
     pub listen: SocketAddr,
     /// Asked of whoever wants to act; needed to listen on more than this machine.
-    #[arg(long, env = "DASHBOARD_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    #[arg(
+        long,
+        env = "DASHBOARD_TOKEN",
+        hide_env_values = true,
+        value_name = "TOKEN"
+    )]
     pub token: Option<SecretString>,
     /// Where the public state can be seen, for links.
     #[arg(long, env = "STATE_REPOSITORY", value_name = "ADDRESS")]
@@ -32,14 +37,16 @@ pub struct DashboardArgs {
 /// When the address cannot be used, or reaches beyond this machine without a token.
 pub async fn run(args: DashboardArgs, pool: PgPool, stop: CancellationToken) -> anyhow::Result<()> {
     let address = args.listen;
-    let token = args.token.filter(|token| !secrecy::ExposeSecret::expose_secret(token).is_empty());
+    let token = args
+        .token
+        .filter(|token| !secrecy::ExposeSecret::expose_secret(token).is_empty());
     ensure!(
         token.is_some() || address.ip().is_loopback(),
         "{address} can be reached from other machines, so actions need a token; set DASHBOARD_TOKEN or listen on 127.0.0.1"
     );
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("{address} cannot be used for the dashboard; is its port in use?"))?;
+    let listener = TcpListener::bind(address).await.with_context(|| {
+        format!("{address} cannot be used for the dashboard; is its port in use?")
+    })?;
     let state = DashboardState {
         pool,
         token,
@@ -72,18 +79,26 @@ mod tests {
         let stop = CancellationToken::new();
         stop.cancel();
         for token in [None, Some("")] {
-            let error = run(args("0.0.0.0:0", token), lazy_pool(), stop.clone()).await.unwrap_err();
+            let error = run(args("0.0.0.0:0", token), lazy_pool(), stop.clone())
+                .await
+                .unwrap_err();
             assert!(error.to_string().contains("DASHBOARD_TOKEN"), "{error}");
         }
-        run(args("127.0.0.1:0", Some("t")), lazy_pool(), stop.clone()).await.unwrap();
-        run(args("127.0.0.1:0", None), lazy_pool(), stop).await.unwrap();
+        run(args("127.0.0.1:0", Some("t")), lazy_pool(), stop.clone())
+            .await
+            .unwrap();
+        run(args("127.0.0.1:0", None), lazy_pool(), stop)
+            .await
+            .unwrap();
     }
 
     #[tokio::test]
     async fn a_port_in_use_is_named() {
         let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = taken.local_addr().unwrap().to_string();
-        let error = run(args(&address, None), lazy_pool(), CancellationToken::new()).await.unwrap_err();
+        let error = run(args(&address, None), lazy_pool(), CancellationToken::new())
+            .await
+            .unwrap_err();
         assert!(error.to_string().contains(&address), "{error}");
     }
 }

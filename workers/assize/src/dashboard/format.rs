@@ -99,6 +99,11 @@ pub(super) fn short(name: &str) -> String {
     format!("{head}…{tail}")
 }
 
+/// Whether the side of a match is a miner, rather than `leader`, `submitted_1` or `leader_1`.
+pub(super) fn is_hotkey(side: &str) -> bool {
+    side.len() > 16 && side.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
 /// A stored word as people read it: `miner_generation` as `miner generation`.
 pub(super) fn words(word: &str) -> String {
     word.replace('_', " ")

@@ -2,6 +2,7 @@
 
 mod actions;
 mod fleet;
+mod grid;
 mod miner;
 mod operators;
 mod parked;

@@ -166,6 +166,13 @@ async fn a_round_shows_its_stage_its_grid_and_the_reason_of_every_rejection(pool
         "{html}"
     );
     assert!(html.contains("+12.5 %"), "{html}");
+    assert!(html.contains("<h3>Generated again, 1</h3>"), "{html}");
+    let before = page(&pool, "/rounds/2").await;
+    assert_eq!(
+        before.matches(r#"<li class="past">"#).count(),
+        5,
+        "{before}"
+    );
 }
 
 #[sqlx::test(migrator = "workflow::db::MIGRATOR")]

@@ -10,7 +10,7 @@ INSERT INTO worker (name, host, pid, queues, state, started_at, heartbeat_at, le
 INSERT INTO queue (name, capacity) VALUES ('vlm', 64);
 
 INSERT INTO round (round, stage, stage_since, waits_for, winner, closed_at) VALUES
-    (2, 'finished', now() - interval '2 days', '{}', '5F3sa2TJAWMqDhXG6jhV4N8ko9SxwGy8TpaNS1repo5EYjQX', now() - interval '2 days'),
+    (2, 'closed', now() - interval '2 days', '{}', '5F3sa2TJAWMqDhXG6jhV4N8ko9SxwGy8TpaNS1repo5EYjQX', now() - interval '2 days'),
     (3, 'duels', now() - interval '42 minutes',
      ARRAY['the audit of 5F3sa2…YjQX (regeneration 2 of 3)', '1 parked render'], NULL, NULL);
 
@@ -33,6 +33,9 @@ WHERE NOT (hotkey LIKE '5DAA%' AND stem IN ('brass-lantern', 'copper-kettle'))
 INSERT INTO entry (round, hotkey, repeat, stem, failure_reason, size, recorded_at) VALUES
     (3, '5DAAnrj7VHTznn2AWBemMuyBwZWs6FNFjdyVXUeYum3PTXFy', 0, 'brass-lantern', 'TIMEOUT_EXCEEDED: the module ran longer than 5 s', 4120, now() - interval '33 minutes'),
     (3, '5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY', 0, 'felt-hat', 'not delivered: the server answered 404', 0, now() - interval '36 minutes');
+INSERT INTO entry (round, hotkey, repeat, stem, js, views, size, recorded_at)
+SELECT 3, '5F3sa2TJAWMqDhXG6jhV4N8ko9SxwGy8TpaNS1repo5EYjQX', 1, stem, 'https://cdn.example.org/' || stem || '.js', 'v', 9100, now() - interval '4 minutes'
+FROM unnest(ARRAY['amber-vase', 'brass-lantern', 'copper-kettle', 'driftwood-chair']) AS stem;
 INSERT INTO entry (round, hotkey, repeat, stem, js, size, recorded_at)
 SELECT 3, '5HGjWAeFDfFCWPsjFQdVV2Msvz2XtMktvgocEZcCj68kUMaw', 0, stem, 'https://cdn.example.org/' || stem || '.js', 9100, now() - interval '1 minute'
 FROM unnest(ARRAY['amber-vase', 'brass-lantern', 'copper-kettle']) AS stem;
@@ -45,9 +48,10 @@ UPDATE job SET joining = 3 WHERE key = 'round/3';
 INSERT INTO job (kind, name, key, parent_id, round, queue, state, input, output, attempt, claimed_by, claimed_at, created_at, finished_at)
 SELECT 'step', step, 'round/3/' || step || '/' || hotkey || '/' || stem, (SELECT id FROM job WHERE key = 'round/3'), 3,
        CASE step WHEN 'render' THEN 'browser' ELSE 'download' END, 'completed',
-       jsonb_build_object('round', 3, 'hotkey', hotkey, 'stem', stem), '{"outcome": "rendered"}', 1, 1,
+       CASE step WHEN 'render' THEN jsonb_build_object('entry', jsonb_build_object('round', 3, 'side', hotkey, 'repeat', 0, 'stem', stem))
+                 ELSE jsonb_build_object('round', 3, 'hotkey', hotkey, 'stem', stem) END, '{"outcome": "rendered"}', 1, 1,
        now() - interval '37 minutes', now() - interval '40 minutes', now() - interval '36 minutes'
-FROM entry, unnest(ARRAY['download', 'render']) AS step WHERE round = 3 AND hotkey <> 'leader' AND (step = 'download' OR views IS NOT NULL);
+FROM entry, unnest(ARRAY['download', 'render']) AS step WHERE round = 3 AND repeat = 0 AND hotkey <> 'leader' AND (step = 'download' OR views IS NOT NULL);
 INSERT INTO job (kind, name, key, parent_id, round, queue, state, input, output, attempt, claimed_by, claimed_at, created_at, finished_at)
 SELECT 'step', 'duel', 'round/3/duel/' || n, (SELECT id FROM job WHERE key = 'round/3'), 3, 'vlm', 'completed', '{}', '{}', 1, 2,
        now() - interval '20 minutes', now() - interval '30 minutes', now() - interval '19 minutes'
@@ -62,12 +66,12 @@ FROM generate_series(25, 40) n;
 INSERT INTO job (kind, name, key, parent_id, round, queue, state, input, attempt, failures, max_failures, claimed_by, claimed_at, run_at, error, created_at)
 VALUES
     ('step', 'render', 'round/3/render/5DAAnrj7VHTznn2AWBemMuyBwZWs6FNFjdyVXUeYum3PTXFy/copper-kettle', (SELECT id FROM job WHERE key = 'round/3'), 3, 'browser', 'parked',
-     '{"round": 3, "hotkey": "5DAAnrj7VHTznn2AWBemMuyBwZWs6FNFjdyVXUeYum3PTXFy", "stem": "copper-kettle"}', 8, 8, 8, NULL, now() - interval '9 minutes', now(),
+     '{"entry": {"round": 3, "side": "5DAAnrj7VHTznn2AWBemMuyBwZWs6FNFjdyVXUeYum3PTXFy", "repeat": 0, "stem": "copper-kettle"}}', 8, 8, 8, NULL, now() - interval '9 minutes', now(),
      E'cannot reach the renderer at http://render:8000\ncaused by: connection refused (os error 111)', now() - interval '40 minutes'),
     ('step', 'render', 'round/3/render/5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY/jade-teapot', (SELECT id FROM job WHERE key = 'round/3'), 3, 'browser', 'running',
-     '{"round": 3, "hotkey": "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY", "stem": "jade-teapot"}', 1, 0, 8, 1, now() - interval '6 seconds', now(), NULL, now() - interval '40 minutes'),
+     '{"entry": {"round": 3, "side": "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY", "repeat": 0, "stem": "jade-teapot"}}', 1, 0, 8, 1, now() - interval '6 seconds', now(), NULL, now() - interval '40 minutes'),
     ('step', 'render', 'round/3/render/5HGjWAeFDfFCWPsjFQdVV2Msvz2XtMktvgocEZcCj68kUMaw/brass-lantern', (SELECT id FROM job WHERE key = 'round/3'), 3, 'browser', 'scheduled',
-     '{"round": 3, "hotkey": "5HGjWAeFDfFCWPsjFQdVV2Msvz2XtMktvgocEZcCj68kUMaw", "stem": "brass-lantern"}', 2, 2, 8, NULL, now() - interval '20 seconds', now() + interval '11 seconds',
+     '{"entry": {"round": 3, "side": "5HGjWAeFDfFCWPsjFQdVV2Msvz2XtMktvgocEZcCj68kUMaw", "repeat": 0, "stem": "brass-lantern"}}', 2, 2, 8, NULL, now() - interval '20 seconds', now() + interval '11 seconds',
      'the renderer answered 503', now() - interval '3 minutes'),
     ('step', 'download', 'round/3/download/5HGjWAeFDfFCWPsjFQdVV2Msvz2XtMktvgocEZcCj68kUMaw/driftwood-chair', (SELECT id FROM job WHERE key = 'round/3'), 3, 'download', 'available',
      '{"round": 3, "hotkey": "5HGjWAeFDfFCWPsjFQdVV2Msvz2XtMktvgocEZcCj68kUMaw", "stem": "driftwood-chair"}', 0, 0, 8, NULL, NULL, now() - interval '14 seconds', NULL, now() - interval '3 minutes');

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     DashboardError, DashboardState, Frame, HeaderMap, IntoResponse, Part, Shown, State, Template,
-    Uri, assets, bar, format, live_parts, round, show,
+    Uri, assets, bar, format, grid, live_parts, show,
 };
 use crate::dashboard::queries::rounds::{self, Audit, Cell, Match, Miner};
 
@@ -69,7 +69,7 @@ async fn parts(
     let entries = cells
         .into_iter()
         .map(|cell| {
-            let (mark, note) = round::mark(&cell);
+            let (mark, note) = grid::mark(&cell);
             Entry { cell, mark, note }
         })
         .collect();

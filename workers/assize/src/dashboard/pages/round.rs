@@ -1,20 +1,17 @@
 //! One round: its stages, what it waits for, how far each kind of step is, every miner's entries, matches and audits.
 
-use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use axum::extract::Path;
 use chrono::{DateTime, Utc};
 use schema::stage::Stage;
 
+use super::grid::Grid;
 use super::{
     DashboardError, DashboardState, Frame, HeaderMap, IntoResponse, Part, Shown, State, Template,
     Uri, assets, bar, format, live_parts, show,
 };
-use crate::dashboard::queries::rounds::{self, Audit, Cell, Match, Miner, Round, StepKind};
-
-/// Up to so many cells each is drawn by itself; in a larger grid neighbours that need no look are drawn as one.
-const MOST_SINGLE_CELLS: usize = 3000;
+use crate::dashboard::queries::rounds::{self, Audit, Match, Round, StepKind};
 
 #[derive(Template)]
 #[template(path = "round.html")]
@@ -43,32 +40,6 @@ struct StageMark {
 struct Kinds {
     round: i32,
     kinds: Vec<StepKind>,
-}
-
-#[derive(Template)]
-#[template(path = "round_grid.html")]
-struct Grid {
-    round: i32,
-    stems: Vec<String>,
-    rows: Vec<GridRow>,
-    is_large: bool,
-}
-
-/// A miner's line of the grid.
-pub(super) struct GridRow {
-    pub hotkey: String,
-    pub rendered: i64,
-    pub rejected: i64,
-    pub runs: Vec<Run>,
-}
-
-/// Neighbouring cells drawn as one.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Run {
-    pub mark: &'static str,
-    pub cells: usize,
-    /// Left out where neighbours are drawn as one: it would be most of a large page.
-    pub title: Option<String>,
 }
 
 #[derive(Template)]
@@ -106,7 +77,7 @@ async fn parts(state: Arc<DashboardState>, number: i32) -> Result<Vec<Part>, Das
                 kinds,
             },
         )?,
-        Part::new("grid", &grid(number, &miners, &cells))?,
+        Part::new("grid", &Grid::new(number, &miners, &cells))?,
         Part::new(
             "results",
             &Results {
@@ -120,6 +91,9 @@ async fn parts(state: Arc<DashboardState>, number: i32) -> Result<Vec<Part>, Das
     ])
 }
 
+/// A round whose successor has begun.
+const CLOSED: &str = "closed";
+
 /// The stages of an ordinary round, marked by where this one is. A paused round shows them all as ahead: its stage says
 /// no more.
 fn stages(round: &Round) -> Vec<StageMark> {
@@ -131,7 +105,7 @@ fn stages(round: &Round) -> Vec<StageMark> {
         .map(|stage| StageMark {
             name: format::words(stage.as_str()),
             place: match current {
-                _ if round.closed_at.is_some() => "past",
+                _ if round.closed_at.is_some() || round.stage == CLOSED => "past",
                 Some(Stage::Finished) => "past",
                 Some(Stage::Paused) | None => "ahead",
                 Some(current) if *stage < current => "past",
@@ -140,105 +114,6 @@ fn stages(round: &Round) -> Vec<StageMark> {
             },
         })
         .collect()
-}
-
-fn grid(round: i32, miners: &[Miner], cells: &[Cell]) -> Grid {
-    let stems: BTreeSet<&str> = cells.iter().map(|cell| cell.stem.as_str()).collect();
-    let mut by_miner: HashMap<&str, HashMap<&str, &Cell>> = HashMap::new();
-    for cell in cells {
-        by_miner
-            .entry(&cell.hotkey)
-            .or_default()
-            .insert(&cell.stem, cell);
-    }
-    // The leader's baseline has entries without a submission.
-    let submitted = miners.iter().map(|miner| miner.hotkey.as_str());
-    let others: BTreeSet<&str> = by_miner
-        .keys()
-        .copied()
-        .filter(|hotkey| !miners.iter().any(|miner| miner.hotkey == *hotkey))
-        .collect();
-    let hotkeys: Vec<&str> = others.into_iter().chain(submitted).collect();
-
-    let is_large = hotkeys.len() * stems.len() > MOST_SINGLE_CELLS;
-    let rows = hotkeys
-        .into_iter()
-        .map(|hotkey| {
-            let own = by_miner.get(hotkey);
-            let marked: Vec<(&str, &'static str, String)> = stems
-                .iter()
-                .map(|stem| {
-                    let cell = own.and_then(|own| own.get(stem));
-                    let (mark, note) =
-                        cell.map_or(("ahead", "nothing yet".to_owned()), |cell| mark(cell));
-                    (*stem, mark, note)
-                })
-                .collect();
-            let count =
-                |wanted: &str| marked.iter().filter(|(_, mark, _)| *mark == wanted).count() as i64;
-            GridRow {
-                hotkey: hotkey.to_owned(),
-                rendered: count("ready"),
-                rejected: count("rejected"),
-                runs: runs(&marked, is_large),
-            }
-        })
-        .collect();
-    Grid {
-        round,
-        stems: stems.into_iter().map(str::to_owned).collect(),
-        rows,
-        is_large,
-    }
-}
-
-/// How a submitted module stands, in one word for its colour and one line for its tooltip.
-pub(super) fn mark(cell: &Cell) -> (&'static str, String) {
-    if let Some(reason) = &cell.failure_reason {
-        return ("rejected", reason.clone());
-    }
-    if cell.views.is_some() {
-        return ("ready", "pictures ready".to_owned());
-    }
-    let name = cell.job_name.as_deref().unwrap_or("step");
-    match cell.job_state.as_deref() {
-        Some("parked") => (
-            "parked",
-            format!(
-                "{name} is parked: {}",
-                cell.job_error.as_deref().unwrap_or("no error kept")
-            ),
-        ),
-        Some("running") => ("running", format!("{name} is running")),
-        Some("paused") => ("paused", format!("{name} is paused")),
-        Some(_) if cell.job_failures.unwrap_or_default() > 0 => (
-            "retrying",
-            format!(
-                "{name} will be tried again: {}",
-                cell.job_error.as_deref().unwrap_or("no error kept")
-            ),
-        ),
-        _ if cell.js.is_some() => ("stored", "module stored, pictures to come".to_owned()),
-        Some(_) => ("waiting", format!("{name} is waiting")),
-        None => ("ahead", "nothing yet".to_owned()),
-    }
-}
-
-/// Joins equal neighbours when the grid is large, those with a note worth reading excepted.
-fn runs(marked: &[(&str, &'static str, String)], is_large: bool) -> Vec<Run> {
-    let mut runs: Vec<Run> = Vec::new();
-    for (stem, mark, note) in marked {
-        let is_plain = matches!(*mark, "ready" | "ahead" | "waiting" | "stored");
-        match runs.last_mut() {
-            Some(run) if is_large && is_plain && run.mark == *mark => run.cells += 1,
-            _ => runs.push(Run {
-                mark,
-                cells: 1,
-                title: (!is_large || !is_plain).then(|| format!("{stem}: {note}")),
-            }),
-        }
-    }
-    runs
 }
 
 pub(super) async fn page(
@@ -258,30 +133,4 @@ pub(super) async fn live(
     Path(round): Path<i32>,
 ) -> impl IntoResponse {
     live_parts(state, move |state| parts(state, round))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn marked<'a>(marks: &[&'static str]) -> Vec<(&'a str, &'static str, String)> {
-        marks
-            .iter()
-            .map(|mark| ("stem", *mark, "note".to_owned()))
-            .collect()
-    }
-
-    #[test]
-    fn a_large_grid_joins_equal_neighbours_but_none_that_need_a_look() {
-        let marks = marked(&["ready", "ready", "ready", "rejected", "rejected", "ready"]);
-        let drawn: Vec<(&str, usize)> = runs(&marks, true)
-            .iter()
-            .map(|run| (run.mark, run.cells))
-            .collect();
-        assert_eq!(
-            drawn,
-            [("ready", 3), ("rejected", 1), ("rejected", 1), ("ready", 1)]
-        );
-        assert_eq!(runs(&marks, false).len(), 6);
-    }
 }

@@ -104,11 +104,14 @@ pub async fn miners(conn: &mut PgConnection, round: i32) -> sqlx::Result<Vec<Min
     .await
 }
 
-/// What is known of one submitted module. Fields are those of the entry, or else those of the unfinished job for it that
+/// What is known of one module, submitted or regenerated. Fields are those of the entry, or else those of the unfinished job for it that
 /// most needs a look.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Cell {
+    /// A hotkey, or `leader`.
     pub hotkey: String,
+    /// 0 for the submission, 1 and up for what the miner's image generated.
+    pub repeat: i32,
     pub stem: String,
     pub js: Option<String>,
     pub views: Option<String>,
@@ -123,7 +126,9 @@ pub struct Cell {
     pub job_error: Option<String>,
 }
 
-/// Every submitted module of a round (or of one miner) that has an entry or a job, by stem.
+/// Every module of a round (or of one miner) that has an entry or a job, by stem.
+///
+/// Steps name the module they are for in their input, a download at its top and a render under `entry`.
 pub async fn cells(
     conn: &mut PgConnection,
     round: i32,
@@ -131,21 +136,25 @@ pub async fn cells(
 ) -> sqlx::Result<Vec<Cell>> {
     sqlx::query_as(
         "WITH unfinished AS (
-             SELECT DISTINCT ON (hotkey, stem) hotkey, stem, id, name, state, failures, error
-             FROM (SELECT input->>'hotkey' AS hotkey, input->>'stem' AS stem, id, name, state, failures, left(error, 300) AS error
+             SELECT DISTINCT ON (hotkey, repeat, stem) hotkey, repeat, stem, id, name, state, failures, error
+             FROM (SELECT coalesce(input->'entry'->>'side', input->>'hotkey') AS hotkey,
+                          coalesce(input->'entry'->'repeat', '0')::int AS repeat,
+                          coalesce(input->'entry'->>'stem', input->>'stem') AS stem,
+                          id, name, state, failures, left(error, 300) AS error
                    FROM job
-                   WHERE round = $1 AND kind = 'step' AND coalesce(input->>'repeat', '0') = '0'
+                   WHERE round = $1 AND kind = 'step' AND name IN ('download', 'render')
                      AND state IN ('available', 'scheduled', 'running', 'paused', 'parked')) j
              WHERE hotkey IS NOT NULL AND stem IS NOT NULL AND ($2::text IS NULL OR hotkey = $2)
-             ORDER BY hotkey, stem, array_position(ARRAY['parked', 'running', 'paused', 'scheduled', 'available'], state), id
+             ORDER BY hotkey, repeat, stem,
+                      array_position(ARRAY['parked', 'running', 'paused', 'scheduled', 'available'], state), id
          ), recorded AS (
-             SELECT hotkey, stem, js, views, failure_reason, size, module_sha256, recorded_at
-             FROM entry WHERE round = $1 AND repeat = 0 AND ($2::text IS NULL OR hotkey = $2)
+             SELECT hotkey, repeat, stem, js, views, failure_reason, size, module_sha256, recorded_at
+             FROM entry WHERE round = $1 AND ($2::text IS NULL OR hotkey = $2)
          )
-         SELECT hotkey, stem, js, views, failure_reason, size, module_sha256, recorded_at,
+         SELECT hotkey, repeat, stem, js, views, failure_reason, size, module_sha256, recorded_at,
                 u.id AS job_id, u.name AS job_name, u.state AS job_state, u.failures AS job_failures, u.error AS job_error
-         FROM recorded FULL JOIN unfinished u USING (hotkey, stem)
-         ORDER BY stem, hotkey",
+         FROM recorded FULL JOIN unfinished u USING (hotkey, repeat, stem)
+         ORDER BY repeat, stem, hotkey",
     )
     .bind(round)
     .bind(hotkey)

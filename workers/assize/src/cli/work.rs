@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use sqlx::{PgPool, postgres::PgPoolOptions};
+use sqlx::{Connection as _, PgConnection, PgPool, postgres::PgPoolOptions};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use workflow::{
@@ -53,13 +53,21 @@ pub struct WorkArgs {
 
 /// Connects, with a sentence for the operator when that fails.
 pub(super) async fn connect(args: &DatabaseArgs) -> anyhow::Result<PgPool> {
+    // A pool would only say that time ran out; a single connection says why.
+    let first = tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect(&args.database_url)).await;
+    let first = first.context("the database does not answer in time; check DATABASE_URL and the network")?;
+    let first = first.context("the database cannot be reached; check DATABASE_URL and that PostgreSQL runs")?;
+    drop(first.close().await);
     PgPoolOptions::new()
         .max_connections(30)
-        .acquire_timeout(Duration::from_secs(10))
+        .acquire_timeout(CONNECT_TIMEOUT)
         .connect(&args.database_url)
         .await
         .context("the database does not answer; check DATABASE_URL and that PostgreSQL runs")
 }
+
+/// How long a start waits for the database.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) async fn migrate(args: DatabaseArgs) -> anyhow::Result<()> {
     let pool = connect(&args).await?;

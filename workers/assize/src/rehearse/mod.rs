@@ -64,8 +64,7 @@ pub struct RehearseArgs {
 ///
 /// When a part cannot be started (nothing half-written is left), or the round did not end as it must.
 pub async fn run(args: RehearseArgs) -> anyhow::Result<()> {
-    let state_dir = state_dir(&args)?;
-    let parts = Parts::start(&args, &state_dir).await?;
+    let parts = start(&args).await?;
     let played = drive::play(&args, &parts).await.and_then(|summary| Ok(summary.print(args.json)?));
     if played.is_ok() && args.keep_serving {
         eprintln!("The dashboard stays at {} until you interrupt (Ctrl-C).", parts.dashboard_url);
@@ -81,11 +80,21 @@ pub async fn run(args: RehearseArgs) -> anyhow::Result<()> {
 ///
 /// As [`run`].
 pub async fn play(args: &RehearseArgs) -> anyhow::Result<Summary> {
-    let state_dir = state_dir(args)?;
-    let parts = Parts::start(args, &state_dir).await?;
+    let parts = start(args).await?;
     let played = drive::play(args, &parts).await;
     parts.stop().await;
     played
+}
+
+/// Starts the parts; when that fails, a folder that was made for them is taken away again.
+async fn start(args: &RehearseArgs) -> anyhow::Result<Parts> {
+    let is_new = args.state_dir.as_ref().is_none_or(|dir| !dir.exists());
+    let state_dir = state_dir(args)?;
+    let started = Parts::start(args, &state_dir).await;
+    if started.is_err() && is_new {
+        drop(std::fs::remove_dir_all(&state_dir));
+    }
+    started
 }
 
 fn state_dir(args: &RehearseArgs) -> anyhow::Result<PathBuf> {

@@ -61,7 +61,7 @@ impl Parts {
         })?;
         let dashboard_url = format!("http://{}", dashboard.local_addr()?);
 
-        let renderer = Renderer::launch(RendererConfig::default()).await.context("the renderer cannot be started")?;
+        let renderer = Renderer::launch(RendererConfig::from_env()).await.context("the renderer cannot be started")?;
         let renderer = Arc::new(renderer);
         let render_listener = TcpListener::bind(("127.0.0.1", 0)).await.context("no free port for the renderer")?;
         let render_url = Url::parse(&format!("http://{}", render_listener.local_addr()?))?;

@@ -391,3 +391,29 @@ async fn runs_outlive_a_restart_and_pushes_made_meanwhile_are_noticed() {
     assert_eq!(runs["workflow_runs"][1]["id"], before["id"]);
     world.stop.cancel();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn submissions_nobody_can_read_build_nothing_and_later_ones_are_built() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::start(folder.path()).await;
+    let commit = |content: &str| {
+        let file = (
+            "rounds/0/submissions.json".to_owned(),
+            content.as_bytes().to_vec(),
+        );
+        world.remote.commit(&[file], "Submissions").unwrap()
+    };
+    commit("not JSON");
+    let broken = world.wait_for_runs(1).await["workflow_runs"][0].clone();
+    world.clock.skip(TIMES.setup).unwrap();
+    let jobs = world
+        .get(&format!("actions/runs/{}/jobs", broken["id"]))
+        .await
+        .1;
+    assert_eq!(jobs["total_count"], 1);
+
+    let mended = commit("{\"5A\": {}}");
+    let runs = world.wait_for_runs(2).await;
+    assert_eq!(runs["workflow_runs"][0]["head_sha"], mended);
+    world.stop.cancel();
+}

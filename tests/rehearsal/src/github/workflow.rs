@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::Context;
 use git2::{DiffOptions, Oid, Repository, Sort};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -226,9 +225,9 @@ impl Workflow {
         let commit = repository.find_commit(head)?;
         let entry = commit.tree()?.get_path(std::path::Path::new(path))?;
         let blob = repository.find_blob(entry.id())?;
+        // A file that cannot be read gives an empty matrix, and the runs after it go on.
         let submissions: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_slice(blob.content())
-                .with_context(|| format!("{path} is no JSON object"))?;
+            serde_json::from_slice(blob.content()).unwrap_or_default();
         let mut hotkeys: Vec<String> = submissions.keys().cloned().collect();
         hotkeys.sort_unstable();
         Ok(Run {

@@ -397,6 +397,15 @@ fn the_gate_fires_for_pale_colourless_objects_only() {
             pale: 256
         }
     );
+    let foreground =
+        |pixel| GrayStatistics::of_picture(64, 4, &picture(pixel), &thresholds).foreground;
+    assert_eq!(
+        (
+            foreground([128, 140, 146, 255]),
+            foreground([128, 140, 147, 255])
+        ),
+        (0, 256)
+    );
     // A tenth pale, the rest grayish: exactly enough.
     let pooled = GrayStatistics {
         foreground: 90,

@@ -1,7 +1,7 @@
 -- The engine: jobs, their attempts, workers, resources, events, and the outbox of the public state.
 --
--- Lock order, everywhere: rows of `job` in ascending id (a batch locks the jobs it ends, their flows and their parents in one
--- statement), then every other table. Claims and sweeps skip locked rows, so they never wait.
+-- Lock order, everywhere: limited queues by name (claims only), then rows of `job` in ascending id (a batch locks the jobs it
+-- ends and the flows it tells in one statement), then every other table. Claims and sweeps skip locked rows, so they never wait.
 
 CREATE TABLE worker (
     id               bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -17,7 +17,8 @@ CREATE TABLE worker (
 CREATE INDEX worker_live ON worker (lease_expires_at) WHERE state = 'live';
 COMMENT ON TABLE worker IS 'One row a worker process life. A claim is held by the lease of the worker that made it.';
 
--- A limit shared by all replicas: at most `capacity` jobs of the queue run at once, at most `rate_per_second` start in a second.
+-- A resource shared by all replicas: at most `capacity` jobs of the queue run at once, at most `rate_per_second` start in a
+-- second. What runs is counted from `job`, so a slot is freed by whatever ends or frees the job, an expired lease included.
 CREATE TABLE queue (
     name            text PRIMARY KEY,
     paused          boolean NOT NULL DEFAULT false,
@@ -52,9 +53,10 @@ CREATE TABLE job (
     max_failures  smallint    NOT NULL DEFAULT 10,
     claimed_by    bigint,
     claimed_at    timestamptz,
-    -- What the end of this job does to its parent: wake it, count down its join, or nothing.
+    -- What the end of this job does to its parent: wake it, count down the join it belongs to, or nothing.
     wakes         text        NOT NULL DEFAULT 'each' CHECK (wakes IN ('each', 'last', 'none')),
-    -- Of a flow: children of its join that have not ended; a wake-up that came while it ran.
+    join_id       bigint,
+    -- Of a flow: children of its joins that have not ended; a wake-up that came while it ran.
     joining       integer     NOT NULL DEFAULT 0,
     woken         boolean     NOT NULL DEFAULT false,
     -- Of a wait: the event or the block it waits for (a moment is `run_at`).
@@ -68,6 +70,7 @@ CREATE TABLE job (
     finished_at   timestamptz,
     CHECK ((finished_at IS NOT NULL) = (state IN ('completed', 'failed', 'cancelled'))),
     CHECK (state <> 'running' OR claimed_by IS NOT NULL),
+    CHECK ((wakes = 'last') = (join_id IS NOT NULL)),
     CHECK (kind = 'wait' OR (wait_event IS NULL AND wait_block IS NULL))
 ) WITH (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_limit = 2000,
         autovacuum_analyze_scale_factor = 0.05);
@@ -81,6 +84,52 @@ CREATE INDEX job_unfinished ON job (state, id) WHERE state IN ('paused', 'parked
 CREATE INDEX job_waiting_event ON job (wait_event) WHERE state = 'waiting' AND wait_event IS NOT NULL;
 CREATE INDEX job_waiting_block ON job (wait_block) WHERE state = 'waiting' AND wait_block IS NOT NULL;
 CREATE INDEX job_fair ON job (queue, fair_key, fair_rank) WHERE state = 'available' AND fair_key IS NOT NULL;
+
+-- One row a join: how many of its children have not ended. Written under the lock of the flow's row.
+CREATE TABLE open_join (
+    flow_id bigint  NOT NULL,
+    join_id bigint  NOT NULL,
+    open    integer NOT NULL,
+    PRIMARY KEY (flow_id, join_id)
+) WITH (fillfactor = 50);
+
+-- A flow that asked for a job which another flow (or nobody) had started: it is told of the end like a parent.
+CREATE TABLE shared_job (
+    job_id  bigint  NOT NULL,
+    flow_id bigint  NOT NULL,
+    told    boolean NOT NULL,
+    PRIMARY KEY (job_id, flow_id)
+);
+CREATE INDEX shared_job_flow ON shared_job (flow_id);
+CREATE INDEX shared_job_untold ON shared_job (job_id) WHERE NOT told;
+
+-- Work that must not start: jobs that match every column which is set. A job's id or key also stands for all jobs below it.
+CREATE TABLE pause (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    job_id     bigint,
+    key        text, -- with a trailing `*`: a prefix
+    name       text,
+    queue      text,
+    round      integer,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    CHECK (num_nonnulls(job_id, key, name, queue, round) > 0)
+);
+
+CREATE FUNCTION is_paused(target bigint) RETURNS boolean LANGUAGE sql STABLE AS $$
+    WITH RECURSIVE up AS (
+        SELECT id, parent_id, key, name, queue, round, true AS itself FROM job WHERE id = target
+        UNION ALL
+        SELECT job.id, job.parent_id, job.key, job.name, job.queue, job.round, false FROM job JOIN up ON job.id = up.parent_id
+    )
+    SELECT EXISTS (
+        SELECT FROM up JOIN pause ON (itself OR pause.job_id IS NOT NULL OR pause.key IS NOT NULL)
+            AND (pause.job_id IS NULL OR pause.job_id = up.id)
+            AND (pause.key IS NULL OR CASE WHEN right(pause.key, 1) = '*' THEN starts_with(up.key, left(pause.key, -1))
+                                           ELSE pause.key = up.key END)
+            AND (pause.name IS NULL OR pause.name = up.name)
+            AND (pause.queue IS NULL OR pause.queue = up.queue)
+            AND (pause.round IS NULL OR pause.round = up.round))
+$$;
 
 CREATE TABLE attempt (
     job_id     bigint      NOT NULL,

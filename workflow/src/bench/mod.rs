@@ -178,8 +178,8 @@ impl Bench {
 
     async fn percentiles(&self, name: &str) -> anyhow::Result<Vec<f64>> {
         Ok(sqlx::query_scalar(
-            "SELECT 1000 * percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP
-                        (ORDER BY extract(epoch FROM finished_at - claimed_at)::float8) FROM job WHERE name = $1",
+            "SELECT percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP
+                        (ORDER BY 1000 * extract(epoch FROM finished_at - claimed_at)::float8) FROM job WHERE name = $1",
         )
         .bind(name)
         .fetch_one(&self.pool)

@@ -1,43 +1,22 @@
-//! Queries on the `attempt` table: history, one row a try that ended.
+//! Queries on the `attempt` table: history, one row a try that ended. Rows are written by the statements that end attempts.
 
 use std::collections::HashMap;
 
 use sqlx::PgConnection;
 
-use crate::engine::commit::{End, Ending};
-
-/// Keeps one row for each ended attempt of a batch.
-pub async fn insert(conn: &mut PgConnection, worker: i64, live: &[&Ending], inline: &HashMap<String, i64>) -> sqlx::Result<()> {
-    let mut rows = Vec::with_capacity(live.len());
-    for ending in live {
-        let (outcome, error) = match &ending.end {
-            End::Completed { .. } => ("completed", None),
-            End::Suspended { .. } => ("suspended", None),
-            End::Snoozed(_) => ("snoozed", None),
-            End::Errored { error, .. } | End::Parked(error) | End::Failed(error) => ("errored", Some(error.as_str())),
-            End::Released => ("released", None),
-        };
-        let job = match &ending.inline {
-            None => (ending.claim.id, ending.claim.attempt),
-            Some(job) => match inline.get(&job.key) {
-                Some(id) => (*id, 1),
-                None => continue,
-            },
-        };
-        rows.push((job, ending.ran.as_secs_f64(), outcome, error));
+/// How these attempts of `worker` (job id, attempt) were recorded.
+pub async fn outcomes(conn: &mut PgConnection, worker: i64, attempts: &[(i64, i32)]) -> sqlx::Result<HashMap<(i64, i32), String>> {
+    if attempts.is_empty() {
+        return Ok(HashMap::new());
     }
-    sqlx::query(
-        "INSERT INTO attempt (job_id, attempt, worker_id, started_at, outcome, error)
-         SELECT job_id, attempt, $6, now() - make_interval(secs => ran), outcome, error
-         FROM unnest($1::bigint[], $2::int[], $3::float8[], $4::text[], $5::text[]) AS t(job_id, attempt, ran, outcome, error)",
+    let rows: Vec<(i64, i32, String)> = sqlx::query_as(
+        "SELECT job_id, attempt, outcome FROM attempt JOIN unnest($2::bigint[], $3::int[]) AS t(job_id, attempt) USING (job_id, attempt)
+         WHERE worker_id = $1",
     )
-    .bind(rows.iter().map(|(job, ..)| job.0).collect::<Vec<_>>())
-    .bind(rows.iter().map(|(job, ..)| job.1).collect::<Vec<_>>())
-    .bind(rows.iter().map(|(_, ran, ..)| *ran).collect::<Vec<_>>())
-    .bind(rows.iter().map(|(_, _, outcome, _)| *outcome).collect::<Vec<_>>())
-    .bind(rows.iter().map(|(.., error)| *error).collect::<Vec<_>>())
     .bind(worker)
-    .execute(conn)
-    .await
-    .map(drop)
+    .bind(attempts.iter().map(|(job, _)| *job).collect::<Vec<_>>())
+    .bind(attempts.iter().map(|(_, attempt)| *attempt).collect::<Vec<_>>())
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|(job, attempt, outcome)| ((job, attempt), outcome)).collect())
 }

@@ -2,6 +2,8 @@
 
 use sqlx::PgConnection;
 
+use super::sql::{notify, tell_flows};
+
 /// Records a head; an older one than the recorded changes nothing. Ends waits for its block.
 pub async fn record_head(conn: &mut PgConnection, block: u64, hash: &str) -> sqlx::Result<()> {
     let block = i64::try_from(block).unwrap_or(i64::MAX);
@@ -17,15 +19,25 @@ pub async fn record_head(conn: &mut PgConnection, block: u64, hash: &str) -> sql
     if changed.rows_affected() == 0 {
         return Ok(());
     }
-    let ended: Vec<i64> = sqlx::query_scalar(
-        "UPDATE job SET state = 'completed', finished_at = now(), output = to_jsonb($1::bigint)
-         WHERE state = 'waiting' AND wait_block <= $1 RETURNING id",
-    )
+    sqlx::query(concat!(
+        "WITH due AS MATERIALIZED (
+             SELECT id, parent_id FROM job WHERE state = 'waiting' AND wait_block <= $1
+         ), locked AS MATERIALIZED (
+             SELECT id, queue, state FROM job WHERE id IN (SELECT id FROM due UNION SELECT parent_id FROM due)
+             ORDER BY id FOR NO KEY UPDATE
+         ), ended AS (
+             UPDATE job SET state = 'completed', finished_at = now(), output = to_jsonb($1::bigint)
+             WHERE id IN (SELECT id FROM due) AND state = 'waiting' AND (SELECT count(*) FROM locked) > 0
+             RETURNING id, parent_id, wakes, join_id, queue, state
+         ), ",
+        tell_flows!(),
+        " SELECT ",
+        notify!("notices")
+    ))
     .bind(block)
-    .fetch_all(&mut *conn)
-    .await?;
-    let queues = super::job::wake_parents_of(conn, &ended).await?;
-    super::notify_jobs(conn, queues).await
+    .execute(conn)
+    .await
+    .map(drop)
 }
 
 /// The recorded head: block and hash.

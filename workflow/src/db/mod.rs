@@ -1,15 +1,21 @@
-//! The engine's SQL: one module a table, functions in the order of a row's life.
+//! The engine's SQL: one module a table or a moment of a job's life.
 //!
-//! Functions take a connection, so callers choose the transaction. Lock order: rows of `job` in ascending id first.
+//! Functions take a connection, so callers choose the transaction; one that says it is a single statement may also run
+//! without one. Lock order: limited queues by name, then rows of `job` in ascending id, then everything else.
+
+mod sql;
 
 pub mod attempt;
+pub mod cancel;
 pub mod chain;
+pub mod ending;
 pub mod event;
 pub mod job;
 pub mod mirror;
 pub mod operator;
 pub mod queue;
 pub mod records;
+pub mod retention;
 pub mod state_file;
 pub mod tournament;
 pub mod worker;
@@ -21,9 +27,10 @@ use crate::engine::NewJob;
 /// Every migration, in order, embedded in the binary.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
 
-/// The channel that tells workers which queues have work: a comma-separated list of queue names.
+/// The channel that tells workers which queues have work: a comma-separated list of queue names, or `*` after a change of
+/// limits.
 pub const JOB_CHANNEL: &str = "assize_job";
-/// The channel that tells workers which running jobs were cancelled or fenced: a job id.
+/// The channel that tells workers which running attempts were cancelled or fenced: job id, colon, attempt.
 pub const CANCEL_CHANNEL: &str = "assize_cancel";
 /// The channel that tells git-sync that the outbox has rows.
 pub const MIRROR_CHANNEL: &str = "assize_mirror";
@@ -84,13 +91,14 @@ pub(crate) async fn notify_jobs(conn: &mut PgConnection, mut queues: Vec<String>
 pub fn is_transient(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Database(database) => database.code().is_some_and(|code| {
-            // Connection exceptions, shutdowns, serialisation and deadlock, resources, locks.
-            ["08", "57P", "40", "53", "55P", "58"].iter().any(|class| code.starts_with(class))
+            // Connections, shutdowns, cancelled statements, a standby, serialisation and deadlocks, resources, locks, the disk.
+            ["08", "57P", "57014", "25006", "40", "53", "55P", "58"].iter().any(|class| code.starts_with(class))
         }),
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
         | sqlx::Error::Protocol(_)
         | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed
         | sqlx::Error::BeginFailed => true,
         _ => false,

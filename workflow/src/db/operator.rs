@@ -1,7 +1,9 @@
 //! What operators do to jobs and queues. Every action names who and why, and is kept.
 
 use serde_json::{Value, json};
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgTransaction};
+
+use super::sql::notify;
 
 /// Who acts, and why.
 #[derive(Debug, Clone)]
@@ -19,6 +21,9 @@ pub enum OperatorError {
     /// No reason was given.
     #[error("an action needs a reason: it is published in the ledger")]
     NoReason,
+    /// The filter matches everything.
+    #[error("say which jobs: by id, key, name, queue or round")]
+    NoFilter,
     /// Nothing has this key or id.
     #[error("there is no job {0}")]
     UnknownJob(String),
@@ -39,7 +44,7 @@ pub enum OperatorError {
     Database(#[from] sqlx::Error),
 }
 
-/// Which jobs an action is for; unset fields match everything, but at least one must be set.
+/// Which jobs an action is for: those that match every field that is set. At least one must be.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     /// Job id.
@@ -64,47 +69,115 @@ impl Filter {
     }
 }
 
-const MATCHES: &str = "($1::bigint IS NULL OR id = $1)
-    AND ($2::text IS NULL OR CASE WHEN right($2, 1) = '*' THEN starts_with(key, left($2, -1)) ELSE key = $2 END)
-    AND ($3::text IS NULL OR name = $3) AND ($4::text IS NULL OR queue = $4) AND ($5::int IS NULL OR round = $5)";
+/// The filter as a row, from the parameter `$1`.
+const FILTER: &str = "jsonb_to_record($1) AS f(id bigint, key text, name text, queue text, round integer)";
+/// Whether a job matches it.
+const MATCHES: &str = "(f.id IS NULL OR job.id = f.id)
+    AND (f.key IS NULL OR CASE WHEN right(f.key, 1) = '*' THEN starts_with(job.key, left(f.key, -1)) ELSE job.key = f.key END)
+    AND (f.name IS NULL OR job.name = f.name) AND (f.queue IS NULL OR job.queue = f.queue)
+    AND (f.round IS NULL OR job.round = f.round)";
 
 /// Tries again: parked, failed and waiting-for-their-backoff jobs become due now with a clean count of failures. Answers
 /// how many.
+///
+/// A flow that was told of a failed child and then parked is retried on its own, after the child: as long as the child stays
+/// failed, the flow is told so again.
 ///
 /// # Errors
 ///
 /// [`OperatorError`].
 pub async fn retry(conn: &mut PgConnection, filter: &Filter, operator: &Operator<'_>) -> Result<u64, OperatorError> {
-    act(conn, "retry", filter, operator, "state IN ('parked', 'failed', 'scheduled')",
-        "state = 'available', failures = 0, run_at = now(), finished_at = NULL", Running::Untouched).await
+    const RETRY: &str = "
+        UPDATE job SET state = 'available', failures = 0, run_at = now(), finished_at = NULL, error = NULL
+        FROM chosen WHERE job.id = chosen.id RETURNING job.queue";
+    act(conn, "retry", filter, operator, "job.kind <> 'wait' AND job.state IN ('parked', 'failed', 'scheduled')", RETRY).await
 }
 
-/// Gives a running job to another worker: the attempt that holds it is fenced and told to stop.
+/// Gives running jobs to other workers: the attempts that hold them are fenced and told to stop.
 ///
 /// # Errors
 ///
 /// [`OperatorError`].
 pub async fn force_retry(conn: &mut PgConnection, filter: &Filter, operator: &Operator<'_>) -> Result<u64, OperatorError> {
-    act(conn, "force-retry", filter, operator, "state = 'running'", "state = 'available', claimed_by = NULL, failures = 0",
-        Running::Superseded).await
+    const TAKE: &str = "
+        UPDATE job SET state = 'available', claimed_by = NULL, failures = 0
+        FROM chosen WHERE job.id = chosen.id
+        RETURNING job.id, job.attempt, job.queue, job.claimed_at, chosen.claimed_by,
+                  pg_notify('assize_cancel', job.id || ':' || job.attempt)::text
+    ), kept AS (
+        INSERT INTO attempt (job_id, attempt, worker_id, started_at, outcome, error)
+        SELECT id, attempt, claimed_by, claimed_at, 'superseded', 'taken away by ' || $2 || ': ' || $3 FROM changed";
+    act(conn, "force-retry", filter, operator, "job.state = 'running'", TAKE).await
 }
 
-/// Pauses what is not running yet; running attempts end as they do, and nothing of the filter starts after them.
+/// Pauses jobs: running attempts end as they do, and nothing that matches starts from now on, also what is started or becomes
+/// due later. A filter by id or key stands for a flow with everything below it. Answers how many jobs were due and now are
+/// paused.
 ///
 /// # Errors
 ///
 /// [`OperatorError`].
 pub async fn pause(conn: &mut PgConnection, filter: &Filter, operator: &Operator<'_>) -> Result<u64, OperatorError> {
-    act(conn, "pause", filter, operator, "state IN ('available', 'scheduled')", "state = 'paused'", Running::Untouched).await
+    check(operator)?;
+    if filter.is_empty() {
+        return Err(OperatorError::NoFilter);
+    }
+    let mut transaction = conn.begin().await?;
+    let set = format!(
+        "INSERT INTO pause (job_id, key, name, queue, round)
+         SELECT id, key, name, queue, round FROM {FILTER}
+         WHERE NOT EXISTS (SELECT FROM pause p WHERE (p.job_id, p.key, p.name, p.queue, p.round)
+                                                     IS NOT DISTINCT FROM (f.id, f.key, f.name, f.queue, f.round))"
+    );
+    sqlx::query(AssertSqlSafe(set)).bind(filter.as_json()).execute(&mut *transaction).await?;
+    let paused = sqlx::query(
+        "WITH due AS MATERIALIZED (SELECT id FROM job WHERE state = 'available' AND is_paused(id)),
+              locked AS MATERIALIZED (SELECT id FROM job WHERE id IN (SELECT id FROM due) ORDER BY id FOR NO KEY UPDATE)
+         UPDATE job SET state = 'paused' FROM locked WHERE job.id = locked.id AND job.state = 'available'",
+    )
+    .execute(&mut *transaction)
+    .await?
+    .rows_affected();
+    keep(&mut transaction, operator, "pause", &filter.as_json().to_string(), json!({ "jobs": paused })).await?;
+    transaction.commit().await?;
+    Ok(paused)
 }
 
-/// Lets paused jobs go on.
+/// Lifts the pauses that this filter covers (all whose fields include those of the filter), and lets the jobs go on that no
+/// other pause matches. Answers how many.
 ///
 /// # Errors
 ///
 /// [`OperatorError`].
 pub async fn resume(conn: &mut PgConnection, filter: &Filter, operator: &Operator<'_>) -> Result<u64, OperatorError> {
-    act(conn, "resume", filter, operator, "state = 'paused'", "state = 'available'", Running::Untouched).await
+    check(operator)?;
+    if filter.is_empty() {
+        return Err(OperatorError::NoFilter);
+    }
+    let mut transaction = conn.begin().await?;
+    // A claim under way may be about to put a job aside because of a pause that is lifted here. It ends before the lock is
+    // granted, and the next one waits until this has committed.
+    sqlx::query("LOCK TABLE pause IN ACCESS EXCLUSIVE MODE").execute(&mut *transaction).await?;
+    let lift = format!(
+        "DELETE FROM pause p USING {FILTER}
+         WHERE (f.id IS NULL OR p.job_id = f.id) AND (f.key IS NULL OR p.key = f.key) AND (f.name IS NULL OR p.name = f.name)
+           AND (f.queue IS NULL OR p.queue = f.queue) AND (f.round IS NULL OR p.round = f.round)"
+    );
+    sqlx::query(AssertSqlSafe(lift)).bind(filter.as_json()).execute(&mut *transaction).await?;
+    let (resumed, _): (i64, Option<String>) = sqlx::query_as(concat!(
+        "WITH free AS MATERIALIZED (SELECT id FROM job WHERE state = 'paused' AND NOT is_paused(id)),
+              locked AS MATERIALIZED (SELECT id FROM job WHERE id IN (SELECT id FROM free) ORDER BY id FOR NO KEY UPDATE),
+              notices AS (
+                  UPDATE job SET state = 'available' FROM locked WHERE job.id = locked.id AND job.state = 'paused'
+                  RETURNING job.queue)
+         SELECT (SELECT count(*) FROM notices), ",
+        notify!("notices")
+    ))
+    .fetch_one(&mut *transaction)
+    .await?;
+    keep(&mut transaction, operator, "resume", &filter.as_json().to_string(), json!({ "jobs": resumed })).await?;
+    transaction.commit().await?;
+    Ok(u64::try_from(resumed).unwrap_or(0))
 }
 
 /// Cancels a job and all below it. Running handlers are told by their token; their late results change nothing.
@@ -119,12 +192,10 @@ pub async fn cancel(conn: &mut PgConnection, key: &str, operator: &Operator<'_>)
         return Err(OperatorError::UnknownJob(key.to_owned()));
     }
     let reason = format!("cancelled by {}: {}", operator.name, operator.reason);
-    let cancelled = super::job::cancel_unfinished(&mut transaction, key, &reason).await?;
-    let queues = super::job::wake_parents_of(&mut transaction, &cancelled).await?;
-    super::notify_jobs(&mut transaction, queues).await?;
-    keep(&mut transaction, operator, "cancel", key, json!({ "jobs": cancelled.len() })).await?;
+    let cancelled = super::cancel::cancel_unfinished(&mut transaction, &[key], &reason).await?;
+    keep(&mut transaction, operator, "cancel", key, json!({ "jobs": cancelled })).await?;
     transaction.commit().await?;
-    Ok(cancelled.len() as u64)
+    Ok(u64::try_from(cancelled).unwrap_or(0))
 }
 
 /// Pauses or resumes a whole queue over all replicas.
@@ -140,80 +211,56 @@ pub async fn pause_queue(conn: &mut PgConnection, queue: &str, paused: bool, ope
         .bind(paused)
         .execute(&mut *transaction)
         .await?;
-    super::notify_jobs(&mut transaction, vec![queue.to_owned()]).await?;
+    super::notify_jobs(&mut transaction, vec!["*".to_owned()]).await?;
     keep(&mut transaction, operator, if paused { "pause-queue" } else { "resume-queue" }, queue, Value::Null).await?;
     Ok(transaction.commit().await?)
 }
 
-#[derive(PartialEq)]
-enum Running {
-    Untouched,
-    Superseded,
-}
-
+/// Changes the jobs that match `filter` and `from` by the statement `change`, which makes them available.
 async fn act(
     conn: &mut PgConnection,
     action: &'static str,
     filter: &Filter,
     operator: &Operator<'_>,
     from: &str,
-    set: &str,
-    running: Running,
+    change: &str,
 ) -> Result<u64, OperatorError> {
     check(operator)?;
     if filter.is_empty() {
-        return Err(OperatorError::UnknownJob("without a filter".to_owned()));
+        return Err(OperatorError::NoFilter);
     }
     let mut transaction = conn.begin().await?;
     let sql = format!(
-        "WITH chosen AS (SELECT id, claimed_by FROM job WHERE {MATCHES} AND {from} ORDER BY id FOR UPDATE)
-         UPDATE job SET {set} FROM chosen WHERE job.id = chosen.id
-         RETURNING job.id, job.queue, job.attempt, chosen.claimed_by, job.claimed_at"
+        "WITH chosen AS MATERIALIZED (
+             SELECT job.id, job.claimed_by FROM job, {FILTER} WHERE {MATCHES} AND {from} ORDER BY job.id FOR NO KEY UPDATE OF job
+         ), changed AS ({change}),
+            notices AS (SELECT queue FROM changed)
+         SELECT (SELECT count(*) FROM changed), {}, $2::text, $3::text",
+        notify!("notices")
     );
-    let changed: Vec<(i64, String, i32, Option<i64>, Option<chrono::DateTime<chrono::Utc>>)> =
-        sqlx::query_as(sqlx::AssertSqlSafe(sql))
-            .bind(filter.id)
-            .bind(&filter.key)
-            .bind(&filter.name)
-            .bind(&filter.queue)
-            .bind(filter.round)
-            .fetch_all(&mut *transaction)
-            .await?;
-    if running == Running::Superseded {
-        for (id, _, attempt, worker, started_at) in &changed {
-            sqlx::query(
-                "INSERT INTO attempt (job_id, attempt, worker_id, started_at, outcome, error)
-                 VALUES ($1, $2, $3, $4, 'superseded', $5) ON CONFLICT DO NOTHING",
-            )
-            .bind(id)
-            .bind(attempt)
-            .bind(worker)
-            .bind(started_at)
-            .bind(format!("taken away by {}: {}", operator.name, operator.reason))
-            .execute(&mut *transaction)
-            .await?;
-        }
-        let ids: Vec<i64> = changed.iter().map(|(id, ..)| *id).collect();
-        super::job::tell_cancelled(&mut transaction, &ids).await?;
-    }
-    super::notify_jobs(&mut transaction, changed.iter().map(|(_, queue, ..)| queue.clone()).collect()).await?;
-    keep(&mut transaction, operator, action, &filter.as_json().to_string(), json!({ "jobs": changed.len() })).await?;
+    let (changed, ..): (i64, Option<String>, String, String) = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(filter.as_json())
+        .bind(operator.name)
+        .bind(operator.reason)
+        .fetch_one(&mut *transaction)
+        .await?;
+    keep(&mut transaction, operator, action, &filter.as_json().to_string(), json!({ "jobs": changed })).await?;
     transaction.commit().await?;
-    Ok(changed.len() as u64)
+    Ok(u64::try_from(changed).unwrap_or(0))
 }
 
 fn check(operator: &Operator<'_>) -> Result<(), OperatorError> {
     if operator.reason.trim().is_empty() { Err(OperatorError::NoReason) } else { Ok(()) }
 }
 
-async fn keep(conn: &mut PgConnection, operator: &Operator<'_>, action: &str, target: &str, after: Value) -> sqlx::Result<()> {
+async fn keep(transaction: &mut PgTransaction<'_>, operator: &Operator<'_>, action: &str, target: &str, after: Value) -> sqlx::Result<()> {
     sqlx::query("INSERT INTO operator_action (operator, action, target, reason, after) VALUES ($1, $2, $3, $4, $5)")
         .bind(operator.name)
         .bind(action)
         .bind(target)
         .bind(operator.reason)
         .bind(after)
-        .execute(conn)
+        .execute(&mut **transaction)
         .await
         .map(drop)
 }

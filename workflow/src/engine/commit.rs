@@ -1,18 +1,24 @@
 //! Commits: the one place where attempts end.
 //!
-//! Ends travel in batches, each batch one transaction of a few statements. The transaction first locks every row it will
-//! touch in ascending id (the jobs it ends, the flows its inline steps belong to, the parents it wakes), which is both the
-//! fence and the lock order. An end whose attempt is no longer the current one changes nothing ([`Verdict::Fenced`]); one
-//! that the database already shows (the answer to a COMMIT was lost) is [`Verdict::Applied`] again without a second write.
+//! Ends travel in batches. A batch of plain ends, or of plain inline steps, is one statement; everything else is one
+//! transaction that first locks all it will touch. Both lock in ascending id, and every write names the attempt it belongs
+//! to: an end whose attempt is no longer the current one changes nothing ([`Verdict::Fenced`]), and one that the database
+//! already has (the answer to a COMMIT was lost) is not written again.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Connection as _, PgConnection};
 
 use crate::{
-    db,
+    db::{
+        self,
+        ending::{Held, Recorded, Touched},
+    },
     engine::{
         effects::Effects,
         flow::{ChildState, NewJob},
@@ -68,8 +74,6 @@ pub enum End {
         starts: Vec<NewJob>,
         /// Unfinished children nobody needs: key and reason.
         moot: Vec<(String, String)>,
-        /// Whether it waits for a join.
-        joins: bool,
         /// What commits with it (reconcilers).
         effects: Effects,
     },
@@ -101,15 +105,51 @@ pub struct Ending {
     pub end: End,
     /// How long the attempt ran, by the worker's monotonic clock.
     pub ran: Duration,
+    /// The trace it ran in.
+    pub trace: Option<String>,
+}
+
+impl Ending {
+    fn effects(&self) -> Option<&Effects> {
+        match &self.end {
+            End::Completed { effects, .. } | End::Suspended { effects, .. } => Some(effects).filter(|effects| !effects.is_empty()),
+            _ => None,
+        }
+    }
+
+    /// Which endings it can share a statement with.
+    pub(crate) fn company(&self) -> Company {
+        match (&self.end, &self.inline) {
+            (End::Suspended { .. }, _) => Company::Any,
+            _ if self.effects().is_some() => Company::Any,
+            (_, Some(_)) => Company::Inline,
+            (_, None) => Company::Plain,
+        }
+    }
+}
+
+/// Which endings travel together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Company {
+    /// One statement ends them all.
+    Plain,
+    /// One statement records them all.
+    Inline,
+    /// A transaction of several statements.
+    Any,
 }
 
 /// What became of an end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {
     /// It is in the database, exactly once.
     Applied,
     /// The attempt was no longer the current one: nothing was changed.
     Fenced,
+    /// The inline step was there before; this is what the flow goes on with.
+    Known(ChildState),
+    /// The database refused the result; the attempt has failed instead.
+    Refused,
 }
 
 /// Commits a batch of ends; one verdict each, in order.
@@ -118,105 +158,105 @@ pub enum Verdict {
 ///
 /// Whatever the database says; then nothing of the batch is committed, or all of it was and the answer got lost. Calling
 /// again with the same batch is always right.
-pub async fn commit(pool: &PgPool, worker: i64, batch: &[Ending]) -> sqlx::Result<Vec<Verdict>> {
-    let mut transaction = pool.begin().await?;
-    let verdicts = apply(&mut transaction, worker, batch).await?;
+pub async fn commit(conn: &mut PgConnection, worker: i64, batch: &[Ending]) -> sqlx::Result<Vec<Verdict>> {
+    if batch.iter().all(|ending| ending.company() == Company::Plain) || batch.iter().all(|ending| ending.company() == Company::Inline) {
+        return apply(conn, worker, batch, &HashMap::new()).await;
+    }
+    let mut transaction = conn.begin().await?;
+    let locked = db::ending::lock(&mut transaction, &touched(batch)).await?;
+    let verdicts = apply(&mut transaction, worker, batch, &locked).await?;
     transaction.commit().await?;
     Ok(verdicts)
 }
 
-/// Applies a batch inside the caller's transaction.
-///
-/// # Errors
-///
-/// Whatever the database says.
-pub async fn apply(conn: &mut PgConnection, worker: i64, batch: &[Ending]) -> sqlx::Result<Vec<Verdict>> {
-    let current = lock(conn, batch).await?;
-    let recorded = recorded_inline(conn, batch).await?;
+async fn apply(conn: &mut PgConnection, worker: i64, batch: &[Ending], locked: &HashMap<i64, Held>) -> sqlx::Result<Vec<Verdict>> {
+    let is_asleep = |ending: &&Ending| ending.inline.is_none() && matches!(ending.end, End::Suspended { .. });
+    let plain: Vec<&Ending> = batch.iter().filter(|ending| ending.inline.is_none() && !is_asleep(ending)).collect();
+    let inline: Vec<(&Ending, &NewJob)> = batch.iter().filter_map(|ending| Some((ending, ending.inline.as_ref()?))).collect();
+    let asleep: Vec<&Ending> = batch.iter().filter(is_asleep).filter(|ending| holds(worker, ending, locked)).collect();
+
+    let mut ended = db::ending::end(conn, worker, &plain).await?;
+    let mut recorded = db::ending::record_inline(conn, worker, &inline).await?.into_iter();
+    let mut queues = suspend(conn, worker, &asleep).await?;
+    ended.extend(asleep.iter().map(|ending| ending.claim.id));
+    let late: Vec<(i64, i32)> = batch
+        .iter()
+        .filter(|ending| ending.inline.is_none() && !ended.contains(&ending.claim.id))
+        .map(|ending| (ending.claim.id, ending.claim.attempt))
+        .collect();
+    let outcomes = db::attempt::outcomes(conn, worker, &late).await?;
+
     let mut verdicts = Vec::with_capacity(batch.len());
-    let mut live = Vec::with_capacity(batch.len());
+    let mut new_rows = HashSet::new();
     for ending in batch {
-        let holds = current.get(&ending.claim.id).filter(|row| row.attempt == ending.claim.attempt && row.claimed_by == Some(worker));
-        let verdict = match (holds, &ending.inline) {
-            (Some(row), None) if row.state == "running" => {
-                live.push(ending);
-                Verdict::Applied
-            }
-            // Only an end of this very attempt leaves the worker's name on a row that no longer runs.
-            (Some(_), None) => Verdict::Applied,
-            (Some(row), Some(job)) if row.state == "running" => {
-                if !recorded.contains(&job.key) {
-                    live.push(ending);
+        let (verdict, row) = match &ending.inline {
+            Some(job) => match recorded.next() {
+                Some(Recorded::New(id)) => {
+                    if job.is_due(&ending.end) {
+                        queues.push(job.queue.clone());
+                    }
+                    // The same step asked for twice in one breath is one row with one set of effects.
+                    (Verdict::Applied, new_rows.insert(id).then_some(id))
                 }
-                Verdict::Applied
+                Some(Recorded::Before(state)) => (Verdict::Known(state), None),
+                Some(Recorded::Fenced) | None => (Verdict::Fenced, None),
+            },
+            None if ended.contains(&ending.claim.id) => (Verdict::Applied, Some(ending.claim.id)),
+            // The answer to an earlier commit of this end was lost.
+            None if outcomes.get(&(ending.claim.id, ending.claim.attempt)).is_some_and(|kept| kept == db::ending::outcome(&ending.end)) => {
+                (Verdict::Applied, None)
             }
-            (_, Some(job)) if recorded.contains(&job.key) => Verdict::Applied,
-            _ => Verdict::Fenced,
+            None => (Verdict::Fenced, None),
         };
+        if let (Some(row), Some(effects)) = (row, ending.effects()) {
+            queues.extend(apply_effects(conn, ending, row, effects).await?);
+        }
         verdicts.push(verdict);
     }
-    if live.is_empty() {
-        return Ok(verdicts);
-    }
-
-    let inserted = db::job::insert_inline(conn, worker, &live).await?;
-    db::job::end(conn, &live).await?;
-    db::attempt::insert(conn, worker, &live, &inserted).await?;
-    let mut queues = db::job::wake_parents(conn, &live).await?;
-    queues.extend(suspend(conn, &live).await?);
-    for ending in &live {
-        if let End::Completed { effects, .. } | End::Suspended { effects, .. } = &ending.end
-            && !effects.is_empty()
-        {
-            let job = inserted.get(ending.inline.as_ref().map_or("", |job| job.key.as_str())).copied();
-            queues.extend(apply_effects(conn, ending, job.unwrap_or(ending.claim.id), effects).await?);
-        }
-        if matches!(ending.end, End::Released) || matches!(ending.end, End::Snoozed(wait) if wait.is_zero()) {
-            queues.push(ending.claim.queue.clone());
-        }
-    }
+    // Locking a due job made claims skip it.
+    queues.extend(locked.values().filter(|held| held.state == "available").map(|held| held.queue.clone()));
     db::notify_jobs(conn, queues).await?;
     Ok(verdicts)
 }
 
-async fn lock(conn: &mut PgConnection, batch: &[Ending]) -> sqlx::Result<HashMap<i64, db::job::Held>> {
-    let mut ids: Vec<i64> = Vec::with_capacity(batch.len() * 2);
+fn holds(worker: i64, ending: &Ending, locked: &HashMap<i64, Held>) -> bool {
+    locked.get(&ending.claim.id).is_some_and(|held| {
+        held.state == "running" && held.attempt == ending.claim.attempt && held.claimed_by == Some(worker)
+    })
+}
+
+/// Everything that a batch will lock, so that it is locked in one order.
+fn touched(batch: &[Ending]) -> Touched<'_> {
+    let mut touched = Touched::default();
     for ending in batch {
-        ids.push(ending.claim.id);
-        let ends = matches!(ending.end, End::Completed { .. } | End::Failed(_)) && ending.inline.is_none();
-        ids.extend(ending.claim.parent_id.filter(|_| ends));
-    }
-    ids.sort_unstable();
-    ids.dedup();
-    db::job::lock(conn, &ids).await
-}
-
-/// Keys of inline steps that an earlier try of this batch has already recorded.
-async fn recorded_inline(conn: &mut PgConnection, batch: &[Ending]) -> sqlx::Result<std::collections::HashSet<String>> {
-    let keys: Vec<&str> = batch.iter().filter_map(|ending| ending.inline.as_ref().map(|job| job.key.as_str())).collect();
-    if keys.is_empty() {
-        return Ok(std::collections::HashSet::new());
-    }
-    db::job::existing_keys(conn, &keys).await
-}
-
-async fn suspend(conn: &mut PgConnection, live: &[&Ending]) -> sqlx::Result<Vec<String>> {
-    let mut starts: Vec<(Option<i64>, &NewJob)> = Vec::new();
-    let mut flows = Vec::new();
-    for ending in live {
-        if let End::Suspended { starts: new, moot, joins, .. } = &ending.end {
-            starts.extend(new.iter().map(|job| (Some(ending.claim.id), job)));
-            for (key, reason) in moot {
-                db::job::cancel_unfinished(conn, key, reason).await?;
-            }
-            flows.push((ending.claim.id, *joins));
+        touched.ids.push(ending.claim.id);
+        touched.ids.extend(ending.claim.parent_id.filter(|_| ending.inline.is_none()));
+        if let End::Suspended { moot, .. } = &ending.end {
+            touched.moot.extend(moot.iter().map(|(key, _)| key.as_str()));
+        }
+        if let Some(effects) = ending.effects() {
+            touched.wakes.extend(effects.wakes.iter().map(String::as_str));
+            touched.events.extend(effects.events.iter().map(|(name, _)| name.as_str()));
         }
     }
-    if flows.is_empty() {
+    touched
+}
+
+async fn suspend(conn: &mut PgConnection, worker: i64, asleep: &[&Ending]) -> sqlx::Result<Vec<String>> {
+    if asleep.is_empty() {
         return Ok(Vec::new());
     }
-    let inserted = db::job::insert(conn, &starts).await?;
-    let mut queues = db::job::suspend(conn, &flows, &inserted.ended_parents).await?;
+    let mut asked: Vec<(Option<i64>, &NewJob)> = Vec::new();
+    for ending in asleep {
+        if let End::Suspended { starts, moot, .. } = &ending.end {
+            asked.extend(starts.iter().map(|job| (Some(ending.claim.id), job)));
+            for (key, reason) in moot {
+                db::cancel::cancel_unfinished(conn, &[key], reason).await?;
+            }
+        }
+    }
+    let inserted = db::job::insert(conn, &asked).await?;
+    let mut queues = db::ending::suspend(conn, worker, asleep, &inserted.told).await?;
     queues.extend(inserted.queues);
     Ok(queues)
 }
@@ -226,8 +266,10 @@ async fn apply_effects(conn: &mut PgConnection, ending: &Ending, job_id: i64, ef
         record.write(conn).await?;
     }
     if let Some(publication) = &effects.publication {
-        let step = ending.inline.as_ref().map_or(ending.claim.key.as_str(), |job| job.key.as_str());
-        let attempt = if ending.inline.is_some() { 1 } else { ending.claim.attempt };
+        let (step, attempt) = match &ending.inline {
+            Some(job) => (job.key.as_str(), 1),
+            None => (ending.claim.key.as_str(), ending.claim.attempt),
+        };
         db::mirror::publish(conn, job_id, attempt, step, ending.claim.round, publication).await?;
     }
     let mut queues = Vec::new();

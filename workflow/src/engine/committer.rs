@@ -12,8 +12,10 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use crate::{
     db,
     engine::{
-        commit::{self, End, Ending, Verdict},
+        commit::{self, Company, Ending, Verdict},
+        connection::OwnConnection,
         maintenance::Nudge,
+        probe::{Point, Probes},
         run,
         step::Retry,
     },
@@ -39,12 +41,13 @@ pub(crate) struct Committer {
 
 impl Committer {
     /// Starts the lanes; they end when the last handle is gone and everything is committed.
-    pub(crate) fn start(pool: PgPool, worker: i64, nudge: Nudge) -> (Self, tokio::task::JoinSet<()>) {
+    pub(crate) fn start(pool: &PgPool, worker: i64, nudge: &Nudge, probes: &Probes) -> (Self, tokio::task::JoinSet<()>) {
         let (sender, receiver) = mpsc::channel(BACKLOG);
         let receiver = Arc::new(Mutex::new(receiver));
         let mut lanes = tokio::task::JoinSet::new();
         for _ in 0..LANES {
-            lanes.spawn(lane(pool.clone(), worker, receiver.clone(), nudge.clone()));
+            let lane = Lane { connection: OwnConnection::new(pool, "commit"), worker, nudge: nudge.clone(), probes: probes.clone() };
+            lanes.spawn(lane.run(receiver.clone()));
         }
         (Self { sender }, lanes)
     }
@@ -57,52 +60,79 @@ impl Committer {
     }
 }
 
-async fn lane(pool: PgPool, worker: i64, receiver: Arc<Mutex<mpsc::Receiver<Waiting>>>, nudge: Nudge) {
-    loop {
-        let mut gathered = Vec::with_capacity(BATCH);
-        if receiver.lock().await.recv_many(&mut gathered, BATCH).await == 0 {
-            return;
+struct Lane {
+    connection: OwnConnection,
+    worker: i64,
+    nudge: Nudge,
+    probes: Probes,
+}
+
+impl Lane {
+    async fn run(mut self, receiver: Arc<Mutex<mpsc::Receiver<Waiting>>>) {
+        loop {
+            let mut gathered = Vec::with_capacity(BATCH);
+            if receiver.lock().await.recv_many(&mut gathered, BATCH).await == 0 {
+                return;
+            }
+            for company in [Company::Inline, Company::Plain, Company::Any] {
+                let together: Vec<Waiting> = gathered.extract_if(.., |(ending, _)| ending.company() == company).collect();
+                if !together.is_empty() {
+                    self.commit(together).await;
+                }
+            }
         }
-        let (mut endings, answers): (Vec<Ending>, Vec<oneshot::Sender<Verdict>>) = gathered.into_iter().unzip();
-        let verdicts = commit_until_done(&pool, worker, &mut endings).await;
+    }
+
+    async fn commit(&mut self, together: Vec<Waiting>) {
+        let (mut endings, answers): (Vec<Ending>, Vec<oneshot::Sender<Verdict>>) = together.into_iter().unzip();
+        self.probes.reached_all(Point::BeforeCommit, &endings).await;
+        let verdicts = self.commit_until_done(&mut endings).await;
+        self.probes.reached_all(Point::AfterCommit, &endings).await;
         for ((ending, answer), verdict) in endings.iter().zip(answers).zip(verdicts) {
             if verdict == Verdict::Fenced {
                 tracing::warn!(job.key = %ending.claim.key, job.attempt = ending.claim.attempt,
                     "the attempt had lost its claim; what it brought was not recorded");
             }
-            nudge.after(ending);
+            self.nudge.after(ending);
             // Nobody waits for the verdict of a handler that was dropped.
             let _ = answer.send(verdict);
         }
     }
-}
 
-async fn commit_until_done(pool: &PgPool, worker: i64, batch: &mut [Ending]) -> Vec<Verdict> {
-    let mut wait = FIRST_WAIT;
-    loop {
-        match commit::commit(pool, worker, batch).await {
-            Ok(verdicts) => return verdicts,
-            Err(error) if db::is_transient(&error) => {
-                tracing::warn!(error = %error, "the database did not take a batch of results; it is tried again");
-                tokio::time::sleep(wait).await;
-                wait = (wait * 2).min(LONGEST_WAIT);
-            }
-            Err(error) => {
-                if let [only] = batch {
-                    give_up_result(only, &error);
-                    tokio::time::sleep(wait).await;
-                    wait = (wait * 2).min(LONGEST_WAIT);
-                } else {
-                    // One of them is to blame: alone, it fails alone.
-                    let mut verdicts = Vec::with_capacity(batch.len());
-                    for ending in batch.chunks_mut(1) {
-                        verdicts.extend(Box::pin(commit_until_done(pool, worker, ending)).await);
-                    }
-                    return verdicts;
+    async fn commit_until_done(&mut self, batch: &mut [Ending]) -> Vec<Verdict> {
+        let mut wait = FIRST_WAIT;
+        let mut refused = false;
+        loop {
+            let (worker, endings) = (self.worker, &*batch);
+            match self.connection.run(async |conn| commit::commit(conn, worker, endings).await).await {
+                Ok(verdicts) if refused => return verdicts.into_iter().map(as_refused).collect(),
+                Ok(verdicts) => return verdicts,
+                Err(error) if db::is_transient(&error) => {
+                    tracing::warn!(error = %error, "the database did not take a batch of results; it is tried again");
                 }
+                Err(error) => match batch {
+                    [only] => {
+                        give_up_result(only, &error);
+                        refused = true;
+                    }
+                    _ => {
+                        // One of them is to blame: alone, it fails alone.
+                        let mut verdicts = Vec::with_capacity(batch.len());
+                        for ending in batch.chunks_mut(1) {
+                            verdicts.extend(Box::pin(self.commit_until_done(ending)).await);
+                        }
+                        return verdicts;
+                    }
+                },
             }
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(LONGEST_WAIT);
         }
     }
+}
+
+fn as_refused(verdict: Verdict) -> Verdict {
+    if verdict == Verdict::Applied { Verdict::Refused } else { verdict }
 }
 
 /// A result that the database refuses is a failure of ours.
@@ -114,7 +144,4 @@ fn give_up_result(ending: &mut Ending, error: &sqlx::Error) {
         None => (ending.claim.failures, ending.claim.max_failures),
     };
     ending.end = run::failure(error, failures, most, Retry::DEFAULT, false);
-    if matches!(ending.end, End::Errored { .. }) {
-        tracing::info!(job.key = %ending.claim.key, "the attempt counts as failed and is tried again");
-    }
 }

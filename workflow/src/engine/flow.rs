@@ -14,6 +14,7 @@ use chrono::{DateTime, Utc};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
+pub use crate::engine::new_job::NewJob;
 use crate::engine::{
     effects::Effects,
     inline::InlineRunner,
@@ -104,137 +105,8 @@ pub enum FlowError {
     Other(String),
 }
 
-/// A job to insert.
-#[derive(Debug, Clone)]
-pub struct NewJob {
-    /// `flow`, `step` or `wait`.
-    pub kind: &'static str,
-    /// Stored name.
-    pub name: String,
-    /// Flow version; 1 for steps.
-    pub version: i32,
-    /// Unique key.
-    pub key: String,
-    /// Competition round.
-    pub round: Option<i32>,
-    /// Queue.
-    pub queue: String,
-    /// Lower first.
-    pub priority: i16,
-    /// Takes turns by this key.
-    pub fair_key: Option<String>,
-    /// Failures before it is parked.
-    pub max_failures: i16,
-    /// Effect of its end on the parent.
-    pub wakes: &'static str,
-    /// JSON.
-    pub input: Value,
-    /// For a wait on a moment.
-    pub run_at: Option<DateTime<Utc>>,
-    /// For a wait on an event.
-    pub wait_event: Option<String>,
-    /// For a wait on a block.
-    pub wait_block: Option<i64>,
-}
-
-/// Failures a flow pass may have before it is parked: a pass only decides, so a failing one is a defect to be shown soon.
-const FLOW_MAX_FAILURES: i16 = 5;
-
-impl NewJob {
-    /// A step.
-    ///
-    /// # Errors
-    ///
-    /// If the input cannot be written as JSON.
-    pub fn step<S: Step>(input: &S::Input) -> Result<Self, serde_json::Error> {
-        Ok(Self {
-            kind: "step",
-            name: S::NAME.to_owned(),
-            version: 1,
-            key: S::key(input),
-            round: S::round(input).map(|round| round as i32),
-            queue: S::QUEUE.to_owned(),
-            priority: S::PRIORITY,
-            fair_key: S::fair_key(input),
-            max_failures: i16::try_from(S::MAX_FAILURES).unwrap_or(i16::MAX),
-            wakes: "each",
-            input: serde_json::to_value(input)?,
-            run_at: None,
-            wait_event: None,
-            wait_block: None,
-        })
-    }
-
-    /// A flow.
-    ///
-    /// # Errors
-    ///
-    /// If the input cannot be written as JSON.
-    pub fn flow<F: FlowDefinition>(input: &F::Input) -> Result<Self, serde_json::Error> {
-        Ok(Self {
-            kind: "flow",
-            name: F::NAME.to_owned(),
-            version: F::VERSION,
-            key: F::key(input),
-            round: F::round(input).map(|round| round as i32),
-            queue: FLOW_QUEUE.to_owned(),
-            priority: F::PRIORITY,
-            fair_key: None,
-            max_failures: FLOW_MAX_FAILURES,
-            wakes: "each",
-            input: serde_json::to_value(input)?,
-            run_at: None,
-            wait_event: None,
-            wait_block: None,
-        })
-    }
-
-    /// A reconciler.
-    ///
-    /// # Errors
-    ///
-    /// If the input cannot be written as JSON.
-    pub fn reconciler<R: Reconciler>(input: &R::Input) -> Result<Self, serde_json::Error> {
-        Ok(Self {
-            kind: "flow",
-            name: R::NAME.to_owned(),
-            version: 1,
-            key: R::key(input),
-            round: R::round(input).map(|round| round as i32),
-            queue: FLOW_QUEUE.to_owned(),
-            priority: 50,
-            fair_key: None,
-            max_failures: FLOW_MAX_FAILURES,
-            wakes: "each",
-            input: serde_json::to_value(input)?,
-            run_at: None,
-            wait_event: None,
-            wait_block: None,
-        })
-    }
-
-    fn wait(key: String, round: Option<i32>) -> Self {
-        Self {
-            kind: "wait",
-            name: "wait".to_owned(),
-            version: 1,
-            key,
-            round,
-            queue: "wait".to_owned(),
-            priority: 0,
-            fair_key: None,
-            max_failures: 1,
-            wakes: "each",
-            input: Value::Null,
-            run_at: None,
-            wait_event: None,
-            wait_block: None,
-        }
-    }
-}
-
 /// What the database knows of a child.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ChildState {
     /// Its `job.state`.
     pub state: String,
@@ -247,12 +119,11 @@ pub struct ChildState {
 /// What a pass has asked for so far.
 #[derive(Debug, Default)]
 pub(crate) struct PassState {
-    pub(crate) history: HashMap<String, ChildState>,
+    history: HashMap<String, ChildState>,
     pub(crate) starts: Vec<NewJob>,
     started: HashSet<String>,
-    /// Keys of joined children that had not ended.
-    pub(crate) joined: Vec<String>,
-    /// Whether anything at all is awaited.
+    joins: i64,
+    /// Whether anything is awaited.
     pub(crate) awaits: bool,
     pub(crate) inline_running: usize,
 }
@@ -271,19 +142,17 @@ pub enum OnFailure {
 pub struct Flow {
     key: String,
     round: Option<i32>,
+    attempt: i32,
     state: Arc<Mutex<PassState>>,
     inline: Arc<InlineRunner>,
 }
 
 impl Flow {
-    pub(crate) fn new(
-        key: String,
-        round: Option<i32>,
-        history: HashMap<String, ChildState>,
-        inline: Arc<InlineRunner>,
-    ) -> Self {
+    /// A pass over this history.
+    pub(crate) fn new(inline: Arc<InlineRunner>, history: HashMap<String, ChildState>) -> Self {
         let state = PassState { history, ..PassState::default() };
-        Self { key, round, state: Arc::new(Mutex::new(state)), inline }
+        let (key, round, attempt) = (inline.claim.key.clone(), inline.claim.round, inline.claim.attempt);
+        Self { key, round, attempt, state: Arc::new(Mutex::new(state)), inline }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, PassState> {
@@ -297,15 +166,12 @@ impl Flow {
     /// [`FlowError::ChildFailed`] only for steps that say so by `ON_EXHAUSTED`; [`FlowError::ChildCancelled`].
     pub async fn step<S: Step>(&self, input: S::Input) -> Result<S::Output, FlowError> {
         let key = S::key(&input);
-        let known = self.lock().history.get(&key).map(|child| (child.state.clone(), child.output.clone()));
-        match known {
-            None if S::INLINE => {
-                if let Some(output) = self.run_inline::<S>(&key, &input).await? {
-                    return decode(&key, output);
-                }
+        if !self.lock().history.contains_key(&key) {
+            if S::INLINE {
+                self.run_inline::<S>(&key, &input).await?;
+            } else {
+                self.start(NewJob::step::<S>(&input).map_err(|source| shape("input", &key, source))?);
             }
-            None => self.start(NewJob::step::<S>(&input).map_err(|source| shape("input", &key, source))?),
-            Some(_) => {}
         }
         decode(&key, self.ended(&key).await?)
     }
@@ -380,7 +246,7 @@ impl Flow {
     ///
     /// [`FlowError::ChildCancelled`].
     pub async fn until(&self, name: &str, moment: DateTime<Utc>) -> Result<(), FlowError> {
-        let mut wait = NewJob::wait(format!("{}/until/{name}", self.key), self.round);
+        let mut wait = NewJob::wait(format!("{}/until/{name}", self.key));
         wait.run_at = Some(moment);
         self.wait(wait).await.map(drop)
     }
@@ -391,7 +257,7 @@ impl Flow {
     ///
     /// [`FlowError::ChildCancelled`].
     pub async fn until_block(&self, block: u64) -> Result<(), FlowError> {
-        let mut wait = NewJob::wait(format!("{}/block/{block}", self.key), self.round);
+        let mut wait = NewJob::wait(format!("{}/block/{block}", self.key));
         wait.wait_block = Some(i64::try_from(block).unwrap_or(i64::MAX));
         self.wait(wait).await.map(drop)
     }
@@ -402,7 +268,7 @@ impl Flow {
     ///
     /// [`FlowError::ChildCancelled`].
     pub async fn event(&self, name: &str) -> Result<Value, FlowError> {
-        let mut wait = NewJob::wait(format!("{}/event/{name}", self.key), self.round);
+        let mut wait = NewJob::wait(format!("{}/event/{name}", self.key));
         wait.wait_event = Some(name.to_owned());
         self.wait(wait).await
     }
@@ -420,43 +286,36 @@ impl Flow {
         jobs: Vec<NewJob>,
         on_failure: OnFailure,
     ) -> Result<Vec<Result<Output, FlowError>>, FlowError> {
+        // Children of one join of one pass count down together, so that joins in different branches end each on their own.
+        let join_id = {
+            let mut state = self.lock();
+            state.joins += 1;
+            (i64::from(self.attempt) << 16) + state.joins
+        };
         let mut results = Vec::with_capacity(jobs.len());
-        let mut open = 0_usize;
+        let mut is_open = false;
         for mut job in jobs {
-            let ended = {
-                let mut state = self.lock();
-                match state.history.get(&job.key) {
-                    Some(child) => {
-                        let ended = ended(&job.key, child);
-                        if ended.is_none() {
-                            state.joined.push(job.key.clone());
-                        }
-                        ended
-                    }
-                    None => {
-                        job.wakes = "last";
-                        state.joined.push(job.key.clone());
-                        if state.started.insert(job.key.clone()) {
-                            state.starts.push(job.clone());
-                        }
-                        None
-                    }
+            let known = self.lock().history.get(&job.key).map(|child| ended(&job.key, child));
+            match known {
+                Some(Some(Err(error))) if on_failure == OnFailure::Fail => return Err(error),
+                Some(Some(ended)) => results.push(ended.and_then(|output| decode(&job.key, output))),
+                Some(None) => is_open = true,
+                None => {
+                    is_open = true;
+                    (job.wakes, job.join_id) = ("last", Some(join_id));
+                    self.start(job);
                 }
-            };
-            match ended {
-                None => open += 1,
-                Some(Err(error)) if on_failure == OnFailure::Fail => return Err(error),
-                Some(ended) => results.push(ended.and_then(|output| decode(&job.key, output))),
             }
         }
-        if open > 0 {
+        if is_open {
             self.lock().awaits = true;
             std::future::pending::<()>().await;
         }
         Ok(results)
     }
 
-    fn start(&self, job: NewJob) {
+    fn start(&self, mut job: NewJob) {
+        job.round = job.round.or(self.round);
         let mut state = self.lock();
         if state.started.insert(job.key.clone()) {
             state.starts.push(job);
@@ -477,18 +336,17 @@ impl Flow {
         }
     }
 
-    /// First attempt of an inline step; `None` when it was handed to the queue instead.
-    async fn run_inline<S: Step>(&self, key: &str, input: &S::Input) -> Result<Option<Value>, FlowError> {
+    /// The first attempt of a step, here and now.
+    async fn run_inline<S: Step>(&self, key: &str, input: &S::Input) -> Result<(), FlowError> {
         let mut job = NewJob::step::<S>(input).map_err(|source| shape("input", key, source))?;
-        job.wakes = "each";
+        job.round = job.round.or(self.round);
         self.lock().inline_running += 1;
-        let ended = self.inline.run(job, S::DEADLINE, S::RETRY, S::ON_EXHAUSTED == OnExhausted::Fail).await;
+        let recorded = self.inline.run(job, S::DEADLINE, S::RETRY, S::ON_EXHAUSTED == OnExhausted::Fail).await;
         let mut state = self.lock();
         state.inline_running -= 1;
-        let child = ended.map_err(|_| FlowError::Interrupted { key: key.to_owned() })?;
-        let output = child.output.clone();
+        let child = recorded.map_err(|_| FlowError::Interrupted { key: key.to_owned() })?;
         state.history.insert(key.to_owned(), child);
-        Ok(output)
+        Ok(())
     }
 }
 

@@ -11,6 +11,7 @@
 pub mod clock;
 pub mod commit;
 mod committer;
+mod connection;
 mod dispatcher;
 pub mod effects;
 pub mod flow;
@@ -18,15 +19,19 @@ mod heartbeat;
 mod inline;
 mod listener;
 mod maintenance;
+pub mod new_job;
+mod probe;
 pub mod reconciler;
 pub mod registry;
 mod run;
+mod running;
 mod source;
 pub mod step;
 pub mod worker;
 
 pub use effects::{Effects, MirrorChange, Publication};
-pub use flow::{Flow, FlowDefinition, FlowError, NewJob, OnFailure};
+pub use flow::{Flow, FlowDefinition, FlowError, OnFailure};
+pub use new_job::NewJob;
 pub use reconciler::{Decision, Reconciler};
 pub use registry::Registry;
 pub use step::{Handler, OnExhausted, Outcome, Retry, Step, StepContext};

@@ -80,6 +80,8 @@ pub(crate) enum Pass {
 
 #[async_trait]
 pub(crate) trait ErasedFlow: Send + Sync {
+    /// The version this build starts.
+    fn version(&self) -> i32;
     /// Whether a flow that was started as `version` may go on in this build.
     fn continues(&self, version: i32) -> bool;
     /// Whether it decides from its children's results (a flow) or from a fresh look (a reconciler).
@@ -117,6 +119,10 @@ struct FlowEntry<F>(std::marker::PhantomData<fn() -> F>);
 
 #[async_trait]
 impl<F: FlowDefinition> ErasedFlow for FlowEntry<F> {
+    fn version(&self) -> i32 {
+        F::VERSION
+    }
+
     fn continues(&self, version: i32) -> bool {
         version == F::VERSION || F::CONTINUES.contains(&version)
     }
@@ -142,6 +148,10 @@ struct ReconcilerEntry<R>(std::marker::PhantomData<fn() -> R>);
 
 #[async_trait]
 impl<R: Reconciler> ErasedFlow for ReconcilerEntry<R> {
+    fn version(&self) -> i32 {
+        i32::MAX
+    }
+
     fn continues(&self, _version: i32) -> bool {
         true
     }

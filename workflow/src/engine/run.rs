@@ -12,13 +12,16 @@ use anyhow::anyhow;
 use futures::FutureExt as _;
 use serde_json::Value;
 use sqlx::PgPool;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tracing::Instrument as _;
 
 use crate::engine::{
     commit::{Claim, End, Ending},
     committer::Committer,
-    flow::Flow,
+    effects::Effects,
+    flow::{Flow, FlowError},
     inline::InlineRunner,
+    probe::{Point, Probes},
     registry::{ErasedFlow, ErasedStep, Pass, Registry},
     step::{OnExhausted, Outcome, Retry, StepContext},
 };
@@ -29,12 +32,18 @@ pub(crate) struct Runner {
     pub(crate) registry: Registry,
     pub(crate) committer: Committer,
     pub(crate) pool: PgPool,
+    pub(crate) probes: Probes,
+    pub(crate) current_trace: Option<fn() -> Option<String>>,
 }
 
 /// How long an unknown step or flow waits for a worker that knows it, during a deploy.
 const UNKNOWN_NAME_WAIT: Duration = Duration::from_secs(10);
 /// A pass only decides; one that takes longer hangs.
 const PASS_DEADLINE: Duration = Duration::from_secs(300);
+/// How long a cancelled handler may take to stop by itself.
+const CANCEL_GRACE: Duration = Duration::from_secs(5);
+/// Longest error chain kept, in characters.
+const ERROR_LIMIT: usize = 4000;
 
 /// How an attempt ran.
 pub(crate) enum Ran {
@@ -46,22 +55,36 @@ pub(crate) enum Ran {
 impl Runner {
     /// Runs the claimed job and answers how its attempt ended; `None` if somebody else has taken the job away.
     pub(crate) async fn run(&self, claim: Claim, cancelled: CancellationToken) -> Option<Ending> {
-        let started = Instant::now();
-        let end = match claim.kind.as_str() {
-            "flow" => self.run_flow(&claim, &cancelled).await,
-            _ => self.run_step(&claim, &cancelled).await,
-        };
-        if cancelled.is_cancelled() && !matches!(end, Some(End::Completed { .. } | End::Suspended { .. })) {
-            // A handler that stopped because it was told to has not failed.
-            return Some(Ending { claim, inline: None, end: End::Released, ran: started.elapsed() });
+        let span = tracing::info_span!("attempt", job.key = %claim.key, job.step = %claim.name, job.attempt = claim.attempt);
+        async {
+            let started = Instant::now();
+            let end = match claim.kind.as_str() {
+                "flow" => self.run_flow(&claim, &cancelled).await,
+                _ => Some(self.run_step(&claim, &cancelled).await),
+            };
+            let end = match end {
+                Some(end @ (End::Completed { .. } | End::Suspended { .. })) => end,
+                // A handler that stopped because it was told to has not failed.
+                _ if cancelled.is_cancelled() => End::Released,
+                Some(end) => end,
+                None => return None,
+            };
+            let trace = self.trace();
+            Some(Ending { claim, inline: None, end, ran: started.elapsed(), trace })
         }
-        end.map(|end| Ending { claim, inline: None, end, ran: started.elapsed() })
+        .instrument(span)
+        .await
     }
 
-    async fn run_step(&self, claim: &Claim, cancelled: &CancellationToken) -> Option<End> {
+    /// The trace we are in, for the history.
+    pub(crate) fn trace(&self) -> Option<String> {
+        self.current_trace.and_then(|current| current())
+    }
+
+    async fn run_step(&self, claim: &Claim, cancelled: &CancellationToken) -> End {
         let Some(step) = self.registry.find_step(&claim.name) else {
-            tracing::warn!(job.key = %claim.key, job.step = %claim.name, "this build has no handler for the step; left to others");
-            return Some(End::Snoozed(UNKNOWN_NAME_WAIT));
+            tracing::warn!("this build has no handler for the step; left to others");
+            return End::Snoozed(UNKNOWN_NAME_WAIT);
         };
         let policy = step.policy();
         let context = StepContext {
@@ -70,27 +93,62 @@ impl Runner {
             failures: u16::try_from(claim.failures).unwrap_or(0),
             cancelled: cancelled.clone(),
         };
-        Some(match attempt(step, claim.input.clone(), &context, policy.deadline).await {
+        match self.attempt(step, claim.input.clone(), &context, policy.deadline).await {
             Ran::Ended(end) => end,
             Ran::Errored(error) => {
                 let fail = policy.on_exhausted == OnExhausted::Fail;
                 failure(error, claim.failures, claim.max_failures, policy.retry, fail)
             }
-        })
+        }
+    }
+
+    /// Runs one attempt of a step within its deadline. It has a task of its own: a handler that blocks its thread cannot keep
+    /// us from noticing, and a panic is our failure like any other.
+    pub(crate) async fn attempt(&self, step: Arc<dyn ErasedStep>, input: Value, context: &StepContext, deadline: Duration) -> Ran {
+        self.probes.reached(Point::BeforeHandler, &context.key).await;
+        let (its_context, span) = (context.clone(), tracing::Span::current());
+        let handler = tokio::spawn(async move { step.run(input, &its_context).await }.instrument(span));
+        let mut handler = AbortOnDropHandle::new(handler);
+        let answer = tokio::select! {
+            answer = &mut handler => answer,
+            () = tokio::time::sleep(deadline) => {
+                let seconds = deadline.as_secs_f64();
+                return Ran::Errored(anyhow!("the handler did not end within its deadline of {seconds} s and was stopped"));
+            }
+            // Handlers get a moment to stop by themselves, then are dropped.
+            () = async { context.cancelled.cancelled().await; tokio::time::sleep(CANCEL_GRACE).await } => {
+                return Ran::Errored(anyhow!("the attempt was cancelled"));
+            }
+        };
+        self.probes.reached(Point::AfterHandler, &context.key).await;
+        match answer {
+            Ok(Ok(Outcome::Done((output, effects)))) => Ran::Ended(End::Completed { output, effects }),
+            Ok(Ok(Outcome::Snooze(wait))) => Ran::Ended(End::Snoozed(wait)),
+            Ok(Err(error)) => Ran::Errored(error),
+            Err(error) => Ran::Errored(match error.try_into_panic() {
+                Ok(panic) => anyhow!("the handler panicked: {}", panic_text(&*panic)),
+                Err(_) => anyhow!("the handler's task was cancelled"),
+            }),
+        }
     }
 
     async fn run_flow(&self, claim: &Claim, cancelled: &CancellationToken) -> Option<End> {
         let Some(definition) = self.registry.find_flow(&claim.name) else {
-            tracing::warn!(job.key = %claim.key, "this build does not know the flow; left to others");
+            tracing::warn!("this build does not know the flow; left to others");
             return Some(End::Snoozed(UNKNOWN_NAME_WAIT));
         };
+        if claim.version > definition.version() {
+            tracing::warn!(flow.version = claim.version, "a newer build has started the flow; left to others");
+            return Some(End::Snoozed(UNKNOWN_NAME_WAIT));
+        }
         if !definition.continues(claim.version) {
-            let error = anyhow!(
-                "the flow {} was started as version {}, which this build does not continue; deploy a build that lists it, or \
-                 cancel the flow and start it anew",
-                claim.name, claim.version
-            );
-            return Some(End::Parked(format!("{error:#}")));
+            return Some(End::Parked(format!(
+                "the flow {} was started as version {}, which this build (version {}) does not continue; deploy a build that \
+                 does, or cancel the flow and start it anew",
+                claim.name,
+                claim.version,
+                definition.version()
+            )));
         }
         let pass = AssertUnwindSafe(tokio::time::timeout(PASS_DEADLINE, self.pass(definition, claim, cancelled)));
         let error = match pass.catch_unwind().await {
@@ -111,15 +169,13 @@ impl Runner {
         if !definition.remembers() {
             return self.look(definition, claim).await.map(Some);
         }
-        let inline = Arc::new(InlineRunner {
-            registry: self.registry.clone(),
-            committer: self.committer.clone(),
-            claim: claim.clone(),
-            cancelled: cancelled.clone(),
-        });
-        let flow = Flow::new(claim.key.clone(), claim.round, claim.history.clone(), inline);
+        let mut claim = claim.clone();
+        let history = std::mem::take(&mut claim.history);
+        let input = claim.input.clone();
+        let inline = InlineRunner { runner: self.clone(), claim, cancelled: cancelled.clone() };
+        let flow = Flow::new(Arc::new(inline), history);
         let ended = {
-            let mut deciding = pin!(definition.pass(&flow, claim.input.clone()));
+            let mut deciding = pin!(definition.pass(&flow, input));
             std::future::poll_fn(|context| match deciding.as_mut().poll(context) {
                 Poll::Ready(ended) => Poll::Ready(Some(ended)),
                 // Nothing runs inside the pass any more: what it waits for is in the database.
@@ -135,19 +191,15 @@ impl Runner {
                 Ok(Some(End::Completed { output, effects }))
             }
             Some(Ok(Pass::Watching { .. })) => Err(anyhow!("a flow cannot watch")),
-            Some(Err(crate::engine::flow::FlowError::Interrupted { .. })) => Ok(None),
+            Some(Err(FlowError::Interrupted { .. })) => Ok(None),
             Some(Err(error)) => Err(error.into()),
             None => {
                 let mut state = flow.lock();
                 if !state.awaits {
                     return Err(anyhow!("the flow waits for something that is not a step: flows must not do I/O or sleep"));
                 }
-                Ok(Some(End::Suspended {
-                    starts: std::mem::take(&mut state.starts),
-                    moot: Vec::new(),
-                    joins: !state.joined.is_empty(),
-                    effects: crate::engine::Effects::default(),
-                }))
+                let starts = std::mem::take(&mut state.starts);
+                Ok(Some(End::Suspended { starts, moot: Vec::new(), effects: Effects::default() }))
             }
         }
     }
@@ -159,37 +211,13 @@ impl Runner {
         transaction.commit().await?;
         Ok(match pass {
             Pass::Ended(output, effects) => End::Completed { output, effects },
-            Pass::Watching { starts, moot, effects } => End::Suspended { starts, moot, joins: false, effects },
+            Pass::Watching { mut starts, moot, effects } => {
+                starts.iter_mut().for_each(|job| job.round = job.round.or(claim.round));
+                End::Suspended { starts, moot, effects }
+            }
         })
     }
 }
-
-/// Runs one attempt of a step within its deadline; a panic is our failure like any other.
-pub(crate) async fn attempt(step: Arc<dyn ErasedStep>, input: Value, context: &StepContext, deadline: Duration) -> Ran {
-    let run = AssertUnwindSafe(tokio::time::timeout(deadline, step.run(input, context))).catch_unwind();
-    let ran = tokio::select! {
-        ran = run => ran,
-        // Handlers get a moment to stop by themselves, then are dropped.
-        () = async { context.cancelled.cancelled().await; tokio::time::sleep(CANCEL_GRACE).await } => {
-            return Ran::Errored(anyhow!("the attempt was cancelled"));
-        }
-    };
-    match ran {
-        Ok(Ok(Ok(Outcome::Done((output, effects))))) => Ran::Ended(End::Completed { output, effects }),
-        Ok(Ok(Ok(Outcome::Snooze(wait)))) => Ran::Ended(End::Snoozed(wait)),
-        Ok(Ok(Err(error))) => Ran::Errored(error),
-        Ok(Err(_)) => Ran::Errored(anyhow!(
-            "the handler did not end within its deadline of {} s and was stopped",
-            deadline.as_secs_f64()
-        )),
-        Err(panic) => Ran::Errored(anyhow!("the handler panicked: {}", panic_text(&*panic))),
-    }
-}
-
-/// How long a cancelled handler may take to stop by itself.
-const CANCEL_GRACE: Duration = Duration::from_secs(5);
-/// Longest error chain kept, in characters.
-const ERROR_LIMIT: usize = 4000;
 
 /// The end of an attempt that failed on our side.
 pub(crate) fn failure(error: anyhow::Error, failures: i16, max_failures: i16, retry: Retry, fail: bool) -> End {

@@ -15,7 +15,7 @@ use futures::FutureExt as _;
 use tokio::sync::mpsc;
 use tower::layer::util::Identity;
 
-use crate::engine::{commit::Verdict, dispatcher::Claimed, run::Runner};
+use crate::engine::{dispatcher::Claimed, run::Runner};
 
 /// Claimed jobs as an apalis backend. It ends when the dispatcher does.
 pub(crate) struct JobSource {
@@ -88,16 +88,15 @@ impl tower::Service<Task<Claimed>> for RunService {
 
     fn call(&mut self, task: Task<Claimed>) -> Self::Future {
         let runner = self.runner.clone();
-        let (Claimed { claim, cancelled, slot }, _) = task.take();
+        let (Claimed { claim, cancelled, slot, holding }, _) = task.take();
         tokio::spawn(async move {
-            let key = claim.key.clone();
             let ending = runner.run(claim, cancelled).await;
             // The slot is free as soon as the handler is done; its result travels with others.
             drop(slot);
-            let Some(ending) = ending else { return };
-            if runner.committer.commit(ending).await == Some(Verdict::Fenced) {
-                tracing::debug!(job.key = %key, "the attempt had been taken away");
+            if let Some(ending) = ending {
+                runner.committer.commit(ending).await;
             }
+            drop(holding);
         })
         .boxed()
     }

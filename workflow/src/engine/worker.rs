@@ -9,21 +9,29 @@ use std::{collections::HashMap, time::Duration};
 use apalis_core::worker::builder::WorkerBuilder;
 use sqlx::PgPool;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
     db,
     engine::{
         committer::Committer,
-        dispatcher::{self, Running},
+        connection::{ANSWER_WITHIN, OwnConnection},
+        dispatcher::Dispatcher,
         heartbeat,
         listener::{self, Hints},
         maintenance::{self, Nudge},
+        probe::Probes,
         registry::Registry,
         run::Runner,
+        running::Running,
         source::{JobSource, RunService},
     },
 };
+
+/// Claimed jobs on their way to the worker loop.
+const HANDED_OVER: usize = 64;
+/// How long handlers that were told to stop may take, their own grace included, before they are left behind.
+const LEFT_BEHIND_AFTER: Duration = Duration::from_secs(10);
 
 /// What a worker runs, and how much of it at once.
 #[derive(Debug, Clone)]
@@ -39,6 +47,8 @@ pub struct WorkerOptions {
     pub grace: Duration,
     /// No other process works on this database: what earlier processes held is free at once.
     pub alone: bool,
+    /// Answers the trace that the calling code runs in, kept with every attempt.
+    pub current_trace: Option<fn() -> Option<String>>,
 }
 
 impl WorkerOptions {
@@ -50,6 +60,7 @@ impl WorkerOptions {
             lease: Duration::from_secs(30),
             grace: Duration::from_secs(20),
             alone: false,
+            current_trace: None,
         }
     }
 }
@@ -71,12 +82,21 @@ pub struct Worker {
     pool: PgPool,
     registry: Registry,
     options: WorkerOptions,
+    probes: Probes,
 }
 
 impl Worker {
     /// A worker on this database.
     pub fn new(pool: PgPool, registry: Registry, options: WorkerOptions) -> Self {
-        Self { pool, registry, options }
+        Self { pool, registry, options, probes: Probes::default() }
+    }
+
+    /// The same, watched.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn probed(mut self, probe: std::sync::Arc<dyn crate::engine::probe::Probe>) -> Self {
+        self.probes = Probes(Some(probe));
+        self
     }
 
     /// Works until `stop`, then lets running jobs end, gives back the rest, and returns.
@@ -110,17 +130,16 @@ impl Worker {
 
     async fn register(&self, host: &str) -> sqlx::Result<i64> {
         let mut transaction = self.pool.begin().await?;
-        let dead: Vec<i64> = db::worker::live_on_host(&mut transaction, host)
-            .await?
-            .into_iter()
-            .filter(|(_, pid)| self.options.alone || !process_lives(*pid))
-            .map(|(id, _)| id)
-            .collect();
-        if !dead.is_empty() {
-            db::worker::expire(&mut transaction, &dead).await?;
-        }
-        let queues: Vec<String> = self.options.slots.keys().cloned().collect();
         let pid = i32::try_from(std::process::id()).unwrap_or(0);
+        let is_dead = |other: &db::worker::Live| {
+            let is_here = other.host == host;
+            let is_this = is_here && other.pid == pid;
+            (is_here && !process_lives(other.pid)) || (self.options.alone && !is_this)
+        };
+        let live = db::worker::live(&mut transaction).await?;
+        let dead: Vec<i64> = live.iter().filter(|other| is_dead(other)).map(|other| other.id).collect();
+        db::worker::expire(&mut transaction, &dead).await?;
+        let queues: Vec<String> = self.options.slots.keys().cloned().collect();
         let lease = self.options.lease.as_secs_f64();
         let id = db::worker::register(&mut transaction, &self.options.name, host, pid, &queues, lease).await?;
         transaction.commit().await?;
@@ -130,28 +149,44 @@ impl Worker {
     async fn live(&self, id: i64, stop: &CancellationToken) -> Result<(), WorkerError> {
         let lost = CancellationToken::new();
         let life_over = CancellationToken::new();
+        // Whatever ends this life ends its heartbeat, or the lease would outlive the work.
+        let _heartbeat_ends = life_over.clone().drop_guard();
         // Cancelled when handlers must stop at once: the lease is lost, or the grace is over.
         let abort = CancellationToken::new();
         let hints = Hints::new(self.options.slots.keys().cloned());
         let running = Running::new(&self.options.slots, hints.clone(), abort.clone());
         let (nudge, nudges) = Nudge::channel();
-        let (committer, mut lanes) = Committer::start(self.pool.clone(), id, nudge);
-        let runner = Runner { registry: self.registry.clone(), committer, pool: self.pool.clone() };
+        let (committer, mut lanes) = Committer::start(&self.pool, id, &nudge, &self.probes);
+        let runner = Runner {
+            registry: self.registry.clone(),
+            committer,
+            pool: self.pool.clone(),
+            probes: self.probes.clone(),
+            current_trace: self.options.current_trace,
+        };
 
-        let connect = (*self.pool.connect_options()).clone();
+        let connect = (*self.pool.connect_options()).clone().application_name("assize heartbeat");
         let heartbeat = heartbeat::start(connect, id, self.options.lease, life_over.clone(), lost.clone())
             .map_err(WorkerError::Heartbeat)?;
         let stop_claiming = CancellationToken::new();
-        let (sender, claimed) = mpsc::channel(1);
+        let (sender, claimed) = mpsc::channel(HANDED_OVER);
+        let dispatcher = Dispatcher {
+            connection: OwnConnection::new(&self.pool, "claim"),
+            worker: id,
+            registry: self.registry.clone(),
+            running: running.clone(),
+            hints: hints.clone(),
+            claimed: sender,
+        };
         let mut tasks = tokio::task::JoinSet::new();
-        tasks.spawn(listener::run(self.pool.clone(), hints.clone(), running.clone(), life_over.clone()));
-        tasks.spawn(maintenance::run(self.pool.clone(), nudges, life_over.clone()));
-        tasks.spawn(dispatcher::run(self.pool.clone(), id, running.clone(), hints, sender, stop_claiming.clone()));
+        tasks.spawn(listener::run(self.pool.clone(), hints, running.clone(), life_over.clone()));
+        tasks.spawn(maintenance::run(OwnConnection::new(&self.pool, "maintenance"), nudges, life_over.clone()));
+        tasks.spawn(dispatcher.run(stop_claiming.clone()));
 
         let worker = WorkerBuilder::new(format!("{}-{id}", self.options.name))
             .backend(JobSource { claimed })
             .build(RunService { runner });
-        let mut working = tokio::spawn(worker.run());
+        let mut working = AbortOnDropHandle::new(tokio::spawn(worker.run()));
 
         let ended = tokio::select! {
             ended = &mut working => Some(ended),
@@ -164,19 +199,22 @@ impl Worker {
         };
         stop_claiming.cancel();
         if ended.is_none() {
-            tracing::info!(worker.id = id, jobs = running.count(), "stopping: no new jobs, running ones may end");
+            tracing::info!(worker.id = id, jobs = running.held().len(), "stopping: no new jobs, running ones may end");
             if tokio::time::timeout(self.options.grace, &mut working).await.is_err() {
                 abort.cancel();
-                drop(working.await);
+                if tokio::time::timeout(LEFT_BEHIND_AFTER, &mut working).await.is_err() {
+                    tracing::warn!(worker.id = id, "handlers do not stop; they are left behind, and what they bring will be ignored");
+                }
             }
         }
+        drop(working);
         // The runner is gone with the worker loop, so the lanes end when all results are committed.
         if !lost.is_cancelled() {
             drop(tokio::time::timeout(self.options.grace, async { while lanes.join_next().await.is_some() {} }).await);
         }
         lanes.shutdown().await;
         life_over.cancel();
-        while tasks.join_next().await.is_some() {}
+        tasks.shutdown().await;
         drop(heartbeat.await);
         if !lost.is_cancelled() {
             self.sign_off(id).await;
@@ -189,29 +227,27 @@ impl Worker {
 
     async fn sign_off(&self, id: i64) {
         let signed = async {
-            let mut transaction = self.pool.begin().await?;
-            db::worker::stop(&mut transaction, id).await?;
+            let mut conn = self.pool.acquire().await?;
+            db::worker::stop(&mut conn, id).await?;
             // What this worker could not finish goes to others now, not when the lease would have ended.
-            db::worker::sweep(&mut transaction).await?;
-            transaction.commit().await
+            db::worker::sweep(&mut conn).await
         };
-        if let Err(error) = signed.await {
-            tracing::warn!(worker.id = id, error = %error, "could not sign off; the lease will expire by itself");
+        match tokio::time::timeout(ANSWER_WITHIN, signed).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::warn!(worker.id = id, error = %error, "could not sign off; the lease will expire by itself"),
+            Err(_) => tracing::warn!(worker.id = id, "the database did not answer the sign-off; the lease will expire by itself"),
         }
     }
 }
 
+/// The machine in this boot of it, and the process namespace: what a process id is unique in.
 fn host_name() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
-        .map_or_else(|_| "unknown".to_owned(), |boot| format!("{}@{}", hostname(), boot.trim()))
+    let read = |path: &str| std::fs::read_to_string(path).map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned());
+    let namespace = std::fs::read_link("/proc/self/ns/pid").map_or_else(|_| "pid".to_owned(), |link| link.display().to_string());
+    format!("{}@{}/{namespace}", read("/proc/sys/kernel/hostname"), read("/proc/sys/kernel/random/boot_id"))
 }
 
-fn hostname() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "host".to_owned(), |name| name.trim().to_owned())
-}
-
-/// Whether a process of this machine exists. In another process namespace every other worker looks dead or is named by a
-/// different host, because containers have their own host names.
+/// Whether a process of this machine and namespace exists.
 fn process_lives(pid: i32) -> bool {
     std::path::Path::new("/proc").join(pid.to_string()).exists()
 }

@@ -165,6 +165,7 @@ struct World {
 
 impl World {
     fn new(pool: PgPool) -> Self {
+        let _ = tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::WARN).with_test_writer().try_init();
         Self { pool, doubler: Arc::default(), stop: CancellationToken::new(), workers: Vec::new() }
     }
 
@@ -305,7 +306,7 @@ async fn a_killed_workers_jobs_run_elsewhere_and_its_late_result_changes_nothing
     let mut conn = world.pool.acquire().await.unwrap();
     // A worker that claims and then says nothing more.
     let dead = db::worker::register(&mut conn, "dead", "elsewhere", 1, &[], 0.0).await.unwrap();
-    let claim = db::job::claim(&mut conn, dead, &["flow".to_owned()], &[5]).await.unwrap().remove(0);
+    let claim = db::job::claim(&mut conn, dead, &["flow".to_owned()], &[5], false).await.unwrap().claims.remove(0);
     let world = world.work();
     assert_eq!(world.until_state("fan_out/k", "completed").await.attempt, 3);
     let late = Ending {
@@ -313,8 +314,9 @@ async fn a_killed_workers_jobs_run_elsewhere_and_its_late_result_changes_nothing
         inline: None,
         end: End::Completed { output: 77.into(), effects: workflow::engine::Effects::default() },
         ran: Duration::ZERO,
+        trace: None,
     };
-    assert_eq!(commit(&world.pool, dead, &[late]).await.unwrap(), [Verdict::Fenced]);
+    assert_eq!(commit(&mut conn, dead, &[late]).await.unwrap(), [Verdict::Fenced]);
     assert_eq!(world.until_state("fan_out/k", "completed").await.output, Some(0.into()));
     let outcomes: Vec<String> = sqlx::query_scalar(
         "SELECT outcome FROM attempt JOIN job ON job.id = job_id WHERE key = 'fan_out/k' ORDER BY attempt.attempt",
@@ -333,15 +335,15 @@ async fn a_commit_whose_answer_was_lost_is_applied_once(pool: PgPool) {
     world.start::<Chain>(number("c", 1)).await;
     let mut conn = world.pool.acquire().await.unwrap();
     let worker = db::worker::register(&mut conn, "w", "here", 1, &[], 60.0).await.unwrap();
-    let claim = db::job::claim(&mut conn, worker, &["flow".to_owned()], &[5]).await.unwrap().remove(0);
+    let claim = db::job::claim(&mut conn, worker, &["flow".to_owned()], &[5], false).await.unwrap().claims.remove(0);
     let effects = workflow::engine::Effects {
         events: vec![("told".to_owned(), 1.into())],
         starts: vec![NewJob::flow::<FanOut>(&number("next", 1)).unwrap()],
         ..Default::default()
     };
-    let ending = Ending { claim, inline: None, end: End::Completed { output: 1.into(), effects }, ran: Duration::ZERO };
+    let ending = Ending { claim, inline: None, end: End::Completed { output: 1.into(), effects }, ran: Duration::ZERO, trace: None };
     for _ in 0..3 {
-        assert_eq!(commit(&world.pool, worker, std::slice::from_ref(&ending)).await.unwrap(), [Verdict::Applied]);
+        assert_eq!(commit(&mut conn, worker, std::slice::from_ref(&ending)).await.unwrap(), [Verdict::Applied]);
     }
     let counts: (i64, i64) = sqlx::query_as("SELECT (SELECT count(*) FROM attempt), (SELECT count(*) FROM job)")
         .fetch_one(&world.pool)

@@ -5,6 +5,8 @@
 
 mod sql;
 
+#![allow(clippy::missing_errors_doc, reason = "query functions fail as the database says")]
+
 pub mod attempt;
 pub mod cancel;
 pub mod chain;

@@ -39,7 +39,11 @@ pub(super) async fn push_batch(pool: &PgPool, mirror: &Arc<MirrorRepository>) ->
     if pending.is_empty() {
         return Ok(false);
     }
-    let groups = group(pending);
+    let mut groups = group(pending);
+    // A push ends with an urgent commit: the image build is found by the last message of a push.
+    if let Some(urgent) = groups.iter().position(|group| group.urgent) {
+        groups.truncate(urgent + 1);
+    }
     let repository = mirror.clone();
     let mirrored = tokio::task::spawn_blocking(move || commit_and_push(&repository, groups)).await??;
     let mut transaction = pool.begin().await?;

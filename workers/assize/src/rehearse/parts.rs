@@ -43,7 +43,6 @@ const POLL_REPOSITORY: Duration = Duration::from_millis(1500);
 pub(super) struct Parts {
     pub(super) pool: PgPool,
     pub(super) world: World,
-    pub(super) git: GitSync,
     pub(super) dashboard_url: String,
     pub(super) first_round: u32,
     stop: CancellationToken,
@@ -101,7 +100,7 @@ impl Parts {
         let capacity = i32::try_from(settings.vlm_capacity).unwrap_or(i32::MAX);
         db::queue::limit(&mut *pool.acquire().await?, queues::VLM, Some(capacity), None).await?;
 
-        tasks.spawn(git.clone().run(stop.clone()));
+        tasks.spawn(git.run(stop.clone()));
         tasks.spawn(chain_watch::watch(pool.clone(), services.chain.clone(), stop.clone()));
         let mut worker = WorkerOptions::new("rehearsal", roles::slots(&Role::ALL, &Sizes::default()));
         worker.alone = true;
@@ -122,7 +121,7 @@ impl Parts {
             }
         });
         let first_round = first_round(&pool, state.current_round.0).await?;
-        Ok(Self { pool, world, git, dashboard_url, first_round, stop, tasks, postgres, renderer })
+        Ok(Self { pool, world, dashboard_url, first_round, stop, tasks, postgres, renderer })
     }
 
     /// Stops everything, database last.

@@ -169,7 +169,9 @@ fn publish(
     let mut rows = tournament::publishable_rows(observation, &published.matches);
     if last {
         let mut shown = published.matches.clone();
-        rows.iter().for_each(|(left, right, margin)| shown.insert(left, right, *margin));
+        for (left, right, margin) in &rows {
+            shown.insert(left, right, *margin);
+        }
         rows.extend(tournament::remaining_rows(observation, &shown));
     }
     for (left, right, margin) in rows {

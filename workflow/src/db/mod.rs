@@ -3,9 +3,9 @@
 //! Functions take a connection, so callers choose the transaction; one that says it is a single statement may also run
 //! without one. Lock order: limited queues by name, then rows of `job` in ascending id, then everything else.
 
-mod sql;
-
 #![allow(clippy::missing_errors_doc, reason = "query functions fail as the database says")]
+
+mod sql;
 
 pub mod attempt;
 pub mod cancel;

@@ -25,3 +25,5 @@ pub mod wire;
 mod png;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod world_tests;

@@ -11,7 +11,7 @@ use reqwest::{RequestBuilder, Response, StatusCode};
 const EXCERPT_CHARACTERS: usize = 200;
 
 /// The longest wait a server can ask of us.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
+const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
 
 /// A whole answer, of any status.
 #[derive(Debug)]

@@ -50,7 +50,7 @@ impl Default for CdnSettings {
             max_bytes: MAX_MODULE_BYTES,
             attempts: 2,
             pause: Duration::from_secs(3),
-            deadline: Duration::from_secs(60),
+            deadline: Duration::from_mins(1),
             control: None,
         }
     }

@@ -41,7 +41,7 @@ impl ChainSettings {
         Self {
             endpoints,
             connect_timeout: Duration::from_secs(15),
-            call_timeout: Duration::from_secs(120),
+            call_timeout: Duration::from_mins(2),
             silence_timeout: Duration::from_secs(90),
         }
     }
@@ -190,7 +190,7 @@ impl Chain for SubxtChain {
         let account: AccountId32 = coldkey.0.parse().map_err(bad)?;
         self.inner
             .ask("read a lock", |node| {
-                node.coldkey_lock(account.clone(), netuid, at).boxed()
+                node.coldkey_lock(account, netuid, at).boxed()
             })
             .await
     }
@@ -221,22 +221,9 @@ struct Following {
 impl Following {
     async fn next(&mut self) -> BlockNumber {
         loop {
-            let blocks = match &mut self.blocks {
-                Some(blocks) => blocks,
-                None => {
-                    match self
-                        .chain
-                        .ask("stream blocks", |node| node.blocks().boxed())
-                        .await
-                    {
-                        Ok(blocks) => self.blocks.insert(blocks),
-                        Err(_) => {
-                            tokio::time::sleep(self.pause).await;
-                            self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-                            continue;
-                        }
-                    }
-                }
+            let Some(blocks) = &mut self.blocks else {
+                self.subscribe().await;
+                continue;
             };
             match timeout(self.chain.silence_timeout, blocks.next()).await {
                 Ok(Some(Ok(block))) => {
@@ -255,6 +242,20 @@ impl Following {
                     self.chain.leave_node().await;
                 }
             }
+        }
+    }
+
+    /// Makes a stream, or waits a little longer than the last time.
+    async fn subscribe(&mut self) {
+        let subscribed = self
+            .chain
+            .ask("stream blocks", |node| node.blocks().boxed())
+            .await;
+        if let Ok(blocks) = subscribed {
+            self.blocks = Some(blocks);
+        } else {
+            tokio::time::sleep(self.pause).await;
+            self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         }
     }
 }

@@ -215,4 +215,4 @@ impl CloudError {
 const TARGON_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Deadline of one request to Verda and RunPod.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);

@@ -15,10 +15,10 @@ use crate::clients::wire::Answer;
 use crate::egress::Egress;
 
 /// A token is replaced this long before it expires.
-const EXPIRY_MARGIN: Duration = Duration::from_secs(60);
+const EXPIRY_MARGIN: Duration = Duration::from_mins(1);
 
 /// Life of a token whose answer names none.
-const DEFAULT_TOKEN_LIFE: Duration = Duration::from_secs(3600);
+const DEFAULT_TOKEN_LIFE: Duration = Duration::from_hours(1);
 
 /// Who we are at Verda.
 #[derive(Debug, Clone)]

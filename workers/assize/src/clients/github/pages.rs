@@ -29,7 +29,7 @@ const MAX_PAGE_BYTES: usize = 16 << 20;
 const MAX_REMEMBERED: usize = 64;
 
 /// Wait when the rate limit is used up and GitHub does not say for how long.
-const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(60);
+const DEFAULT_RETRY_AFTER: Duration = Duration::from_mins(1);
 
 /// Reads whole lists.
 #[derive(Debug)]
@@ -191,7 +191,7 @@ fn refusal(path: &str, answer: &Answer) -> GithubError {
 
 /// How long until `unix_seconds`, at most an hour: GitHub's limits are by the hour.
 fn until(unix_seconds: u64) -> Option<Duration> {
-    const HOUR: Duration = Duration::from_secs(3600);
+    const HOUR: Duration = Duration::from_hours(1);
     let at = UNIX_EPOCH.checked_add(Duration::from_secs(unix_seconds))?;
     Some(
         at.duration_since(SystemTime::now())

@@ -37,13 +37,11 @@ impl FakeObjectStore {
 #[async_trait]
 impl ObjectStore for FakeObjectStore {
     async fn put(&self, object: Object) -> Result<(), ObjectStoreError> {
-        match self.writes.ask(object.key.clone()) {
-            Some(error) => Err(error),
-            None => {
-                lock(&self.objects).insert(object.key.clone(), object);
-                Ok(())
-            }
+        if let Some(error) = self.writes.ask(object.key.clone()) {
+            return Err(error);
         }
+        lock(&self.objects).insert(object.key.clone(), object);
+        Ok(())
     }
 
     async fn get(&self, key: &str, limit_bytes: usize) -> Result<Option<Bytes>, ObjectStoreError> {

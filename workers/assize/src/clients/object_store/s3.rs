@@ -10,6 +10,8 @@ use aws_sdk_s3::config::{
     BehaviorVersion, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation,
 };
 use aws_sdk_s3::operation::create_bucket::CreateBucketError;
+use aws_sdk_s3::operation::get_object::GetObjectError;
+use aws_sdk_s3::operation::head_object::HeadObjectError;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 use secrecy::{ExposeSecret, SecretString};
@@ -120,7 +122,7 @@ impl ObjectStore for S3ObjectStore {
                 Err(error)
                     if error
                         .as_service_error()
-                        .is_some_and(|error| error.is_no_such_key()) =>
+                        .is_some_and(GetObjectError::is_no_such_key) =>
                 {
                     return Ok(None);
                 }
@@ -159,7 +161,7 @@ impl ObjectStore for S3ObjectStore {
             Err(error)
                 if error
                     .as_service_error()
-                    .is_some_and(|error| error.is_not_found()) =>
+                    .is_some_and(HeadObjectError::is_not_found) =>
             {
                 Ok(false)
             }

@@ -35,8 +35,8 @@ impl Default for PodSettings {
     fn default() -> Self {
         Self {
             poll_deadline: Duration::from_secs(30),
-            generate_deadline: Duration::from_secs(60),
-            results_deadline: Duration::from_secs(600),
+            generate_deadline: Duration::from_mins(1),
+            results_deadline: Duration::from_mins(10),
             pauses: [2, 4, 8, 16].map(Duration::from_secs).to_vec(),
             archive: ArchiveLimits::default(),
         }

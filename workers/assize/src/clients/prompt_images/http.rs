@@ -16,7 +16,7 @@ use crate::egress::Egress;
 const MAX_IMAGE_BYTES: usize = 32 << 20;
 
 /// Total deadline of one fetch (collection and rounds §6.1 gives 60 s).
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Fetches prompt images from the hosts the operator's list names.
 #[derive(Debug, Clone)]
@@ -47,12 +47,12 @@ impl PromptImages for HttpPromptImages {
         let answer = exchange(request, self.deadline, MAX_IMAGE_BYTES)
             .await
             .map_err(|source| PromptImageError::Unreachable {
-                url: url.clone(),
+                url: url.to_string(),
                 source,
             })?;
         if answer.status != StatusCode::OK {
             return Err(PromptImageError::Status {
-                url: url.clone(),
+                url: url.to_string(),
                 status: answer.status.as_u16(),
             });
         }
@@ -61,7 +61,7 @@ impl PromptImages for HttpPromptImages {
         match decoded.unwrap_or(Err(png::PngError::NotPng)) {
             Ok(()) => Ok(answer.body),
             Err(source) => Err(PromptImageError::NotAPicture {
-                url: url.clone(),
+                url: url.to_string(),
                 source,
             }),
         }

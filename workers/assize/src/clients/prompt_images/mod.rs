@@ -33,7 +33,7 @@ pub enum PromptImageError {
     #[error("prompt image {url} was not fetched")]
     Unreachable {
         /// The image.
-        url: Url,
+        url: String,
         /// What broke.
         #[source]
         source: ExchangeError,
@@ -43,7 +43,7 @@ pub enum PromptImageError {
     #[error("prompt image {url} was answered with status {status}")]
     Status {
         /// The image.
-        url: Url,
+        url: String,
         /// The HTTP status.
         status: u16,
     },
@@ -52,7 +52,7 @@ pub enum PromptImageError {
     #[error("prompt image {url} is no usable picture")]
     NotAPicture {
         /// The image.
-        url: Url,
+        url: String,
         /// What is wrong with it.
         #[source]
         source: PngError,

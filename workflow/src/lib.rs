@@ -5,8 +5,11 @@
 
 #[cfg(feature = "bench")]
 pub mod bench;
+#[allow(clippy::missing_errors_doc, reason = "query functions fail as the database says")]
 pub mod db;
 pub mod embedded;
 pub mod engine;
 pub mod round;
 pub mod rules;
+#[cfg(feature = "testing")]
+pub mod testing;

@@ -3,7 +3,6 @@
 //! Functions take a connection, so callers choose the transaction; one that says it is a single statement may also run
 //! without one. Lock order: limited queues by name, then rows of `job` in ascending id, then everything else.
 
-#![allow(clippy::missing_errors_doc, reason = "query functions fail as the database says")]
 
 mod sql;
 

@@ -6,6 +6,7 @@
 //! - [`dashboard`]: what operators look at.
 //! - [`rehearse`]: everything in one go, with the rehearsal world.
 
+pub mod audit;
 pub mod chain_watch;
 pub mod cli;
 pub mod clients;

@@ -1,0 +1,54 @@
+//! Reveal windows and deadlines.
+//!
+//! Source: "Invariants that hold in the real data" 1; collection-and-rounds, section 7.2.
+
+use schema::{RoundNumber, paths};
+use workflow::rules::schedule::SECONDS_PER_BLOCK;
+
+use super::super::code::Code;
+use super::super::model::{Competition, RoundFiles};
+use super::super::report::Record;
+
+/// Checks a round's window against itself, the configuration and the round before.
+pub(in super::super) fn check(
+    competition: &Competition,
+    round: RoundNumber,
+    files: &RoundFiles,
+    record: &mut Record,
+) {
+    let Some(schedule) = &files.schedule else {
+        return;
+    };
+    let path = paths::schedule(round);
+    let (earliest, latest, deadline) = (
+        schedule.earliest_reveal_block.0,
+        schedule.latest_reveal_block.0,
+        schedule.generation_deadline_block.0,
+    );
+    record.expect(
+        earliest <= latest && latest <= deadline,
+        Code::ScheduleWindow,
+        Some(round),
+        &path,
+        || format!("blocks {earliest}, {latest}, {deadline} do not ascend"),
+    );
+    if let Some(config) = competition.config_at_start(files) {
+        let blocks = u64::from(config.generation_stage_minutes) * 60 / SECONDS_PER_BLOCK;
+        let found = deadline.saturating_sub(latest);
+        record.expect(found == blocks, Code::ScheduleDeadline, Some(round), &path, || {
+            format!(
+                "the deadline is {found} blocks after the last reveal; {} minutes are {blocks} blocks",
+                config.generation_stage_minutes
+            )
+        });
+    }
+    let previous = round
+        .previous()
+        .and_then(|previous| competition.rounds.get(&previous)?.schedule.as_ref());
+    if let Some(previous) = previous {
+        let expected = previous.latest_reveal_block.0.saturating_add(1);
+        record.expect(earliest == expected, Code::ScheduleGap, Some(round), &path, || {
+            format!("the window begins at block {earliest}; the one before ended so that it begins at {expected}")
+        });
+    }
+}

@@ -1,0 +1,8 @@
+//! Audits of the published fixture and of a small competition that is made to be tampered with.
+#![allow(clippy::unwrap_used)]
+
+mod fixture;
+mod history;
+mod scale;
+mod tampering;
+mod world;

@@ -160,7 +160,8 @@ pub struct Taken {
 /// Claims due jobs: at most `limit` of each queue, by priority, then turn of the fairness key, then age. A single statement.
 /// Callers never wait for each other: rows locked by one are skipped by the rest. Jobs that a pause matches become `paused`.
 ///
-/// Queues with limits are claimed from only if `limited` says that the caller holds their rows.
+/// Queues with limits are claimed from only if `limited` says that the caller holds their rows. A worker that was declared lost
+/// and does not know yet gets nothing.
 pub async fn claim(conn: &mut PgConnection, worker: i64, queues: &[String], limits: &[i32], limited: bool) -> sqlx::Result<Taken> {
     let rows = sqlx::query(
         "WITH due AS MATERIALIZED (
@@ -172,7 +173,8 @@ pub async fn claim(conn: &mut PgConnection, worker: i64, queues: &[String], limi
                  ORDER BY priority, fair_rank, id
                  LIMIT want.most FOR NO KEY UPDATE SKIP LOCKED
              ) j
-             WHERE $4 OR NOT EXISTS (SELECT FROM queue WHERE queue.name = want.queue)
+             WHERE ($4 OR NOT EXISTS (SELECT FROM queue WHERE queue.name = want.queue))
+               AND (SELECT state FROM worker WHERE id = $1) = 'live'
          )
          UPDATE job SET state = CASE WHEN due.paused THEN 'paused' ELSE 'running' END,
                         attempt = CASE WHEN due.paused THEN job.attempt ELSE job.attempt + 1 END,

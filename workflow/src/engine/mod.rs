@@ -20,7 +20,7 @@ mod inline;
 mod listener;
 mod maintenance;
 pub mod new_job;
-mod probe;
+pub mod probe;
 pub mod reconciler;
 pub mod registry;
 mod run;

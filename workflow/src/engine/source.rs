@@ -13,6 +13,7 @@ use apalis_core::{
 };
 use futures::FutureExt as _;
 use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
 use tower::layer::util::Identity;
 
 use crate::engine::{dispatcher::Claimed, run::Runner};
@@ -89,7 +90,8 @@ impl tower::Service<Task<Claimed>> for RunService {
     fn call(&mut self, task: Task<Claimed>) -> Self::Future {
         let runner = self.runner.clone();
         let (Claimed { claim, cancelled, slot, holding }, _) = task.take();
-        tokio::spawn(async move {
+        // Whoever drops the worker loop drops what it runs.
+        AbortOnDropHandle::new(tokio::spawn(async move {
             let ending = runner.run(claim, cancelled).await;
             // The slot is free as soon as the handler is done; its result travels with others.
             drop(slot);
@@ -97,7 +99,7 @@ impl tower::Service<Task<Claimed>> for RunService {
                 runner.committer.commit(ending).await;
             }
             drop(holding);
-        })
+        }))
         .boxed()
     }
 }

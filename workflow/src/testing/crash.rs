@@ -1,0 +1,199 @@
+//! Runs of a scenario with workers that die.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use anyhow::{Context as _, anyhow, bail};
+use async_trait::async_trait;
+use sqlx::PgPool;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Point, Probe, Scenario,
+    snapshot::{self, Snapshot, differences},
+};
+use crate::engine::{Worker, WorkerOptions};
+
+/// What a crash test did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CrashReport {
+    /// Jobs that were crashed.
+    pub jobs: usize,
+    /// Runs, the one without crashes included.
+    pub runs: usize,
+    /// Workers that died.
+    pub crashes: usize,
+}
+
+/// Crashes each job once at each point of its life, every crash in a run of its own, and compares the result of each run with
+/// that of a run without crashes.
+///
+/// # Errors
+///
+/// If a run does not end, ends with other rows, or does not come to where it should crash.
+pub async fn crash_each_job(pool: &PgPool, scenario: &dyn Scenario) -> anyhow::Result<CrashReport> {
+    let (expected, targets) = run_without_crash(pool, scenario).await?;
+    let jobs: HashSet<&String> = targets.iter().map(|(_, key)| key).collect();
+    let mut report = CrashReport { jobs: jobs.len(), runs: 1, crashes: 0 };
+    for (point, key) in &targets {
+        let what = || format!("with a crash at {point:?} of {key}");
+        let plan = Plan::Once { point: *point, key: key.clone() };
+        let (found, crashes) = run(pool, scenario, plan).await.with_context(what)?;
+        compare(&expected, &found).with_context(what)?;
+        if crashes != 1 {
+            bail!("the run {} never came to its crash: is the key made from the input alone?", what());
+        }
+        report.runs += 1;
+        report.crashes += crashes;
+    }
+    Ok(report)
+}
+
+/// Crashes every job once, at one point of its life in each run: four runs, however many jobs there are. Cheaper than
+/// [`crash_each_job`], and harder: jobs die in company.
+///
+/// # Errors
+///
+/// As [`crash_each_job`].
+pub async fn crash_every_job_in_one_run(pool: &PgPool, scenario: &dyn Scenario) -> anyhow::Result<CrashReport> {
+    let (expected, targets) = run_without_crash(pool, scenario).await?;
+    let jobs: HashSet<&String> = targets.iter().map(|(_, key)| key).collect();
+    let mut report = CrashReport { jobs: jobs.len(), runs: 1, crashes: 0 };
+    for point in [Point::BeforeHandler, Point::AfterHandler, Point::BeforeCommit, Point::AfterCommit] {
+        let what = || format!("with a crash at {point:?} of every job");
+        let (found, crashes) = run(pool, scenario, Plan::Each { point }).await.with_context(what)?;
+        compare(&expected, &found).with_context(what)?;
+        report.runs += 1;
+        report.crashes += crashes;
+    }
+    Ok(report)
+}
+
+async fn run_without_crash(pool: &PgPool, scenario: &dyn Scenario) -> anyhow::Result<(Snapshot, Vec<(Point, String)>)> {
+    let watcher = Arc::new(Watcher::new(Plan::Never));
+    let (expected, _) = run_watched(pool, scenario, &watcher).await.context("without a crash")?;
+    let mut seen = watcher.lock().reached.clone();
+    // In the order of a job's life, which makes a failure easier to read.
+    seen.sort_by(|left, right| (&left.1, left.0 as u8).cmp(&(&right.1, right.0 as u8)));
+    seen.dedup();
+    Ok((expected, seen))
+}
+
+async fn run(pool: &PgPool, scenario: &dyn Scenario, plan: Plan) -> anyhow::Result<(Snapshot, usize)> {
+    run_watched(pool, scenario, &Arc::new(Watcher::new(plan))).await
+}
+
+async fn run_watched(pool: &PgPool, scenario: &dyn Scenario, watcher: &Arc<Watcher>) -> anyhow::Result<(Snapshot, usize)> {
+    snapshot::forget_everything(pool).await?;
+    scenario.begin(pool).await?;
+    let mut crashes = 0;
+    let lives = async {
+        loop {
+            let worker = Worker::new(pool.clone(), scenario.registry(pool), WorkerOptions::new("crashing", scenario.slots()));
+            let stop = CancellationToken::new();
+            let mut living = tokio::spawn(worker.probed(watcher.clone()).run(stop.clone()));
+            tokio::select! {
+                over = until_over(pool, scenario) => {
+                    over?;
+                    stop.cancel();
+                    living.await??;
+                    return anyhow::Ok(());
+                }
+                ended = &mut living => bail!("the worker ended by itself: {ended:?}"),
+                () = watcher.crash.notified() => {
+                    living.abort();
+                    // It was cancelled: that is what a crash is.
+                    let _ = living.await;
+                    crashes += 1;
+                }
+            }
+            // Its lease runs out. What died with it was our doing, not the jobs'.
+            sqlx::query("UPDATE worker SET lease_expires_at = now() - interval '1 s' WHERE state = 'live'").execute(pool).await?;
+            sqlx::query("UPDATE job SET failures = 0 WHERE failures > 0 AND finished_at IS NULL").execute(pool).await?;
+        }
+    };
+    match tokio::time::timeout(scenario.patience(), lives).await {
+        Ok(ended) => ended?,
+        Err(_) => return Err(stuck(pool, scenario.patience()).await),
+    }
+    Ok((snapshot::take(pool, scenario).await?, crashes))
+}
+
+async fn until_over(pool: &PgPool, scenario: &dyn Scenario) -> anyhow::Result<()> {
+    while !scenario.is_over(pool).await? {
+        scenario.drive(pool).await?;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Ok(())
+}
+
+async fn stuck(pool: &PgPool, patience: Duration) -> anyhow::Error {
+    let open: Result<Vec<(String, String, i32, Option<String>)>, _> =
+        sqlx::query_as("SELECT key, state, attempt, error FROM job WHERE finished_at IS NULL ORDER BY id LIMIT 30").fetch_all(pool).await;
+    anyhow!("the run did not end within {} s; open: {open:#?}", patience.as_secs())
+}
+
+fn compare(expected: &Snapshot, found: &Snapshot) -> anyhow::Result<()> {
+    let differences = differences(expected, found);
+    if differences.is_empty() {
+        return Ok(());
+    }
+    Err(anyhow!("the result differs from that of the run without a crash:\n{}", differences.join("\n")))
+}
+
+/// Where to die.
+enum Plan {
+    Never,
+    Once { point: Point, key: String },
+    Each { point: Point },
+}
+
+/// Notes every moment, and lets the worker die at the planned ones.
+struct Watcher {
+    plan: Plan,
+    seen: Mutex<Seen>,
+    crash: Notify,
+}
+
+#[derive(Default)]
+struct Seen {
+    reached: Vec<(Point, String)>,
+    crashed: HashSet<String>,
+}
+
+impl Watcher {
+    fn new(plan: Plan) -> Self {
+        Self { plan, seen: Mutex::default(), crash: Notify::new() }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_the_moment(&self, point: Point, key: &str) -> bool {
+        let mut seen = self.lock();
+        match &self.plan {
+            Plan::Never => {
+                seen.reached.push((point, key.to_owned()));
+                false
+            }
+            Plan::Once { point: at, key: of } => *at == point && of == key && seen.crashed.insert(key.to_owned()),
+            Plan::Each { point: at } => *at == point && seen.crashed.insert(key.to_owned()),
+        }
+    }
+}
+
+#[async_trait]
+impl Probe for Watcher {
+    async fn reached(&self, point: Point, key: &str) {
+        if self.is_the_moment(point, key) {
+            self.crash.notify_one();
+            // From here on the worker is dead; it only has not been carried away yet.
+            std::future::pending::<()>().await;
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The database goes away, at any moment.
+
+use std::time::Duration;
+
+use sqlx::{PgPool, postgres::PgPoolOptions};
+use workflow::embedded::{EmbeddedOptions, EmbeddedPostgres};
+
+use crate::support::*;
+
+const FLOWS: i64 = 30;
+
+fn plans() -> Vec<Plan> {
+    (0..FLOWS)
+        .map(|n| {
+            let join = (0..5).map(|child| Task::answer(format!("{n}/{child}"), child)).collect();
+            let event = Task { fires: Some(format!("done/{n}")), ..Task::answer(format!("i{n}"), n) };
+            Plan::new(format!("{n}"), [Op::Inline(event), Op::Queue(Task::answer(format!("q{n}"), 1)), Op::Join(join), Op::Inline(Task::answer(format!("j{n}"), 1))])
+        })
+        .collect()
+}
+
+/// Every flow has its result, and the history says that each job ended once.
+async fn everything_is_exact(world: &World) {
+    for plan in plans() {
+        let n: i64 = plan.name.parse().unwrap();
+        assert_eq!(world.output(&plan.key()).await, n + 1 + 10 + 1);
+    }
+    assert_eq!(world.count("SELECT count(*) FROM job WHERE state = 'completed'").await, FLOWS * 9);
+    assert_eq!(world.count("SELECT count(*) FROM job").await, FLOWS * 9);
+    assert_eq!(world.count("SELECT count(*) FROM attempt WHERE outcome = 'completed'").await, FLOWS * 9, "each ended once");
+    assert_eq!(world.count("SELECT count(*) FROM event").await, FLOWS);
+    let gaps = "SELECT count(*) FROM (SELECT count(*) AS n, max(attempt.attempt) AS last, max(job.attempt) AS claims FROM attempt
+                JOIN job ON job.id = job_id GROUP BY job_id) a WHERE n <> last OR last <> claims";
+    assert_eq!(world.count(gaps).await, 0, "the history has every attempt");
+}
+
+#[sqlx::test(migrator = "workflow::db::MIGRATOR")]
+async fn workers_go_on_when_every_connection_is_cut_again_and_again(pool: PgPool) {
+    let mut world = World::new(pool.clone());
+    for plan in plans() {
+        world.start(&plan).await;
+    }
+    world.work();
+    world.work();
+    let mut cutter = connect(&pool).await;
+    let mut cuts = 0;
+    let open = "SELECT count(*) FROM job WHERE finished_at IS NULL";
+    while sqlx::query_scalar::<_, i64>(open).fetch_one(&mut cutter).await.unwrap() > 0 {
+        let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        let cut: i64 = sqlx::query_scalar(cut).fetch_one(&mut cutter).await.unwrap();
+        cuts += cut;
+        tokio::time::sleep(Duration::from_millis(150)).await;
+    }
+    assert!(cuts > 5, "only {cuts} connections were cut");
+    everything_is_exact(&world).await;
+    world.done().await;
+}
+
+#[tokio::test]
+async fn workers_go_on_when_postgres_is_restarted() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(home.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let start = async || {
+        // Of the cluster only the data survives: it is durable, as in production.
+        EmbeddedPostgres::start(EmbeddedOptions::new(home.path().join("data"))).await.unwrap()
+    };
+    let postgres = start().await;
+    let pool = PgPoolOptions::new().max_connections(5).acquire_timeout(PATIENCE).connect(&postgres.url("postgres")).await.unwrap();
+    workflow::db::migrate(&pool).await.unwrap();
+    let mut world = World::new(pool.clone());
+    for plan in plans() {
+        world.start(&plan).await;
+    }
+    world.work();
+    world.work();
+    world.toys.until_started("work/q0", 1).await;
+    let mut postgres = Some(postgres);
+    for _ in 0..3 {
+        drop(postgres.take());
+        postgres = Some(start().await);
+        tokio::time::sleep(Duration::from_millis(150)).await;
+    }
+    everything_is_exact(&world).await;
+    world.done().await;
+    pool.close().await;
+    drop(postgres);
+}

@@ -5,7 +5,10 @@
 
 #[cfg(feature = "bench")]
 pub mod bench;
-#[allow(clippy::missing_errors_doc, reason = "query functions fail as the database says")]
+#[allow(
+    clippy::missing_errors_doc,
+    reason = "query functions fail as the database says"
+)]
 pub mod db;
 pub mod embedded;
 pub mod engine;

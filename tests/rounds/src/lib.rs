@@ -49,15 +49,31 @@ impl Process {
         let log = state_dir.with_extension(format!("{run}.log"));
         let output = std::fs::File::create(&log)?;
         let child = Command::new(binary()?)
-            .args(["rehearse", "--json", "--miners", &args.miners.to_string(), "--prompts", &args.prompts.to_string()])
-            .args(["--seed", &args.seed.to_string(), "--view-size", &args.view_size.to_string()])
+            .args([
+                "rehearse",
+                "--json",
+                "--miners",
+                &args.miners.to_string(),
+                "--prompts",
+                &args.prompts.to_string(),
+            ])
+            .args([
+                "--seed",
+                &args.seed.to_string(),
+                "--view-size",
+                &args.view_size.to_string(),
+            ])
             .arg("--state-dir")
             .arg(&state_dir)
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)
             .spawn()?;
-        Ok(Self { child, state_dir, log })
+        Ok(Self {
+            child,
+            state_dir,
+            log,
+        })
     }
 
     /// Waits until `condition`, an SQL expression, holds in the rehearsal's database.
@@ -70,10 +86,15 @@ impl Process {
         let waiting = async {
             loop {
                 if let Some(status) = self.child.try_wait()? {
-                    bail!("the rehearsal ended ({status}) before {condition}: {}", self.said());
+                    bail!(
+                        "the rehearsal ended ({status}) before {condition}: {}",
+                        self.said()
+                    );
                 }
                 if let Ok(mut connection) = PgConnection::connect(&url).await {
-                    let holds = sqlx::query_scalar::<_, bool>(condition).fetch_one(&mut connection).await;
+                    let holds = sqlx::query_scalar::<_, bool>(condition)
+                        .fetch_one(&mut connection)
+                        .await;
                     if holds.unwrap_or(false) {
                         return Ok(());
                     }
@@ -81,7 +102,9 @@ impl Process {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
-        tokio::time::timeout(PATIENCE, waiting).await.with_context(|| format!("never: {condition}"))?
+        tokio::time::timeout(PATIENCE, waiting)
+            .await
+            .with_context(|| format!("never: {condition}"))?
     }
 
     /// Kills the process: SIGKILL, nothing is tidied up.
@@ -114,7 +137,11 @@ impl Process {
         if !status.success() {
             bail!("the rehearsal ended with {status}: {said}");
         }
-        let last = said.lines().rev().find(|line| line.starts_with('{')).context("there is no JSON line")?;
+        let last = said
+            .lines()
+            .rev()
+            .find(|line| line.starts_with('{'))
+            .context("there is no JSON line")?;
         Ok(serde_json::from_str(last)?)
     }
 
@@ -133,15 +160,25 @@ impl Drop for Process {
 
 /// The database of a rehearsal that runs in `state_dir`.
 pub fn database_url(state_dir: &Path) -> String {
-    format!("postgres://postgres@localhost/assize?host={}", state_dir.join("postgres").display())
+    format!(
+        "postgres://postgres@localhost/assize?host={}",
+        state_dir.join("postgres").display()
+    )
 }
 
 /// The binary beside the test's own folder.
 fn binary() -> anyhow::Result<PathBuf> {
     let test = std::env::current_exe()?;
-    let binary = test.ancestors().nth(2).context("tests lie in a target folder")?.join("assize");
+    let binary = test
+        .ancestors()
+        .nth(2)
+        .context("tests lie in a target folder")?
+        .join("assize");
     if !binary.exists() {
-        bail!("{} is not built; run `cargo build -p assize` first", binary.display());
+        bail!(
+            "{} is not built; run `cargo build -p assize` first",
+            binary.display()
+        );
     }
     Ok(binary)
 }

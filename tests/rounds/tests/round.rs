@@ -6,7 +6,10 @@ use std::{collections::BTreeSet, path::Path, process::Command};
 use rehearsal::miners::{Behaviour, Cast, CastMiner};
 use schema::{
     Document, Hotkey, RoundNumber, StateFile,
-    files::{AuditRequests, Builds, GenerationAudits, Generations, Matrix, Prompts, Seed, Submissions, Verdict, Winner},
+    files::{
+        AuditRequests, Builds, GenerationAudits, Generations, Matrix, Prompts, Seed, Submissions,
+        Verdict, Winner,
+    },
     paths::{self, LedgerFile},
 };
 use workflow::rules::seed::SeedProof;
@@ -19,7 +22,10 @@ struct Clone(tempfile::TempDir);
 impl Clone {
     fn of(remote: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        git(dir.path(), &["clone", "--quiet", &format!("file://{remote}"), "clone"]);
+        git(
+            dir.path(),
+            &["clone", "--quiet", &format!("file://{remote}"), "clone"],
+        );
         Self(dir)
     }
 
@@ -37,13 +43,24 @@ impl Clone {
 }
 
 fn git(folder: &Path, arguments: &[&str]) -> String {
-    let output = Command::new("git").current_dir(folder).args(arguments).output().unwrap();
-    assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let output = Command::new("git")
+        .current_dir(folder)
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "git {arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
 }
 
 fn only(cast: &Cast, behaviour: Behaviour) -> &CastMiner {
-    cast.miners().iter().find(|miner| miner.behaviour == behaviour).unwrap()
+    cast.miners()
+        .iter()
+        .find(|miner| miner.behaviour == behaviour)
+        .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -68,30 +85,52 @@ async fn a_round_ends_with_the_winner_that_skill_implies() {
     assert!(requests.contains_key(&dishonest));
     let verdicts: GenerationAudits = clone.read(&paths::generation_audits(ROUND));
     assert_eq!(verdicts[&dishonest].verdict, Verdict::Failed);
-    assert!(verdicts[&dishonest].reason.starts_with("submitted vs generated #1: -"), "{}", verdicts[&dishonest].reason);
+    assert!(
+        verdicts[&dishonest]
+            .reason
+            .starts_with("submitted vs generated #1: -"),
+        "{}",
+        verdicts[&dishonest].reason
+    );
 
     // The miner with missing files lost exactly those prompts.
     let prompts: Prompts = clone.read(&paths::prompts(ROUND));
     let careless = only(&cast, Behaviour::MissingFiles);
-    let delivered: Generations = clone.read(&paths::submitted(ROUND, &Hotkey::new(careless.hotkey.clone())));
+    let delivered: Generations = clone.read(&paths::submitted(
+        ROUND,
+        &Hotkey::new(careless.hotkey.clone()),
+    ));
     for stem in prompts.stems() {
         let entry = &delivered[&stem];
         if cast.misbehaves_on(careless, stem.as_str()) {
-            assert_eq!(entry.failure_reason.as_deref(), Some("js_fetch_failed: HTTP 404"));
+            assert_eq!(
+                entry.failure_reason.as_deref(),
+                Some("js_fetch_failed: HTTP 404")
+            );
         } else {
-            assert!(entry.views.is_some() && entry.failure_reason.is_none(), "{entry:?}");
+            assert!(
+                entry.views.is_some() && entry.failure_reason.is_none(),
+                "{entry:?}"
+            );
         }
     }
 
     // Endless loops were refused by their rule.
     let looping = only(&cast, Behaviour::EndlessLoop);
-    let loops: BTreeSet<String> =
-        prompts.stems().filter(|stem| cast.misbehaves_on(looping, stem.as_str())).map(|stem| stem.to_string()).collect();
-    let decisions = String::from_utf8(clone.bytes(&paths::ledger(ROUND, &LedgerFile::Decisions))).unwrap();
+    let loops: BTreeSet<String> = prompts
+        .stems()
+        .filter(|stem| cast.misbehaves_on(looping, stem.as_str()))
+        .map(|stem| stem.to_string())
+        .collect();
+    let decisions =
+        String::from_utf8(clone.bytes(&paths::ledger(ROUND, &LedgerFile::Decisions))).unwrap();
     let refused: BTreeSet<String> = decisions
         .lines()
         .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
-        .filter(|line| line["hotkey"] == looping.hotkey.as_str() && line["faults"][0]["rule"] == "TIMEOUT_EXCEEDED")
+        .filter(|line| {
+            line["hotkey"] == looping.hotkey.as_str()
+                && line["faults"][0]["rule"] == "TIMEOUT_EXCEEDED"
+        })
         .map(|line| line["stem"].as_str().unwrap().to_owned())
         .collect();
     assert!(!loops.is_empty(), "the seed gives the miner a loop");
@@ -107,18 +146,36 @@ fn the_public_state_is_whole(clone: &Clone, cast: &Cast, prompts: &Prompts) {
 
     let submissions: Submissions = clone.read(&paths::submissions(ROUND));
     let late = only(cast, Behaviour::Late);
-    assert!(!submissions.contains_key(&Hotkey::new(late.hotkey.clone())), "who reveals late does not take part");
+    assert!(
+        !submissions.contains_key(&Hotkey::new(late.hotkey.clone())),
+        "who reveals late does not take part"
+    );
     assert_eq!(submissions.len(), 5);
     let builds: Builds = clone.read(&paths::builds(ROUND));
-    assert!(builds.keys().eq(submissions.keys()), "builds stand in the order of the submissions");
+    assert!(
+        builds.keys().eq(submissions.keys()),
+        "builds stand in the order of the submissions"
+    );
     let matrix: Matrix = clone.read(&paths::matches_matrix(ROUND));
-    let qualified: Vec<&str> = matrix.rows().filter(|(left, ..)| *left == "leader").map(|(_, right, _)| right.as_str()).collect();
-    let challengers: Vec<&str> = submissions.challengers().into_iter().map(Hotkey::as_str).collect();
+    let qualified: Vec<&str> = matrix
+        .rows()
+        .filter(|(left, ..)| *left == "leader")
+        .map(|(_, right, _)| right.as_str())
+        .collect();
+    let challengers: Vec<&str> = submissions
+        .challengers()
+        .into_iter()
+        .map(Hotkey::as_str)
+        .collect();
     assert_eq!(qualified, challengers, "rows stand in the order of play");
     for hotkey in submissions.keys() {
         let submitted: Generations = clone.read(&paths::submitted(ROUND, hotkey));
         let stems: BTreeSet<String> = submitted.keys().map(ToString::to_string).collect();
-        assert_eq!(stems, prompts.stems().map(|stem| stem.to_string()).collect(), "{hotkey} has every prompt");
+        assert_eq!(
+            stems,
+            prompts.stems().map(|stem| stem.to_string()).collect(),
+            "{hotkey} has every prompt"
+        );
         clone.bytes(&paths::duels_report(ROUND, &schema::Side::Leader, hotkey));
     }
     for path in [
@@ -141,14 +198,33 @@ fn the_public_state_is_whole(clone: &Clone, cast: &Cast, prompts: &Prompts) {
     }
 
     // The seed follows from its proof, and the prompts from the seed.
-    let proof: SeedProof = serde_json::from_slice(&clone.bytes(&paths::ledger(ROUND, &LedgerFile::Seed))).unwrap();
+    let proof: SeedProof =
+        serde_json::from_slice(&clone.bytes(&paths::ledger(ROUND, &LedgerFile::Seed))).unwrap();
     assert!(proof.holds());
     assert_eq!(proof.seed, clone.read::<Seed>(&paths::seed(ROUND)).seed);
 
     // Seed, prompts, submissions and the stage appeared together.
-    let together = git(&clone.folder(), &["log", "--format=%H", "--grep=^Seed, prompts and submissions for round 0"]);
-    let files = git(&clone.folder(), &["show", "--name-only", "--format=", together.trim()]);
-    for path in [paths::seed(ROUND), paths::prompts(ROUND), paths::submissions(ROUND), paths::state()] {
-        assert!(files.lines().any(|line| line == path), "{path} is in the commit that opens generation");
+    let together = git(
+        &clone.folder(),
+        &[
+            "log",
+            "--format=%H",
+            "--grep=^Seed, prompts and submissions for round 0",
+        ],
+    );
+    let files = git(
+        &clone.folder(),
+        &["show", "--name-only", "--format=", together.trim()],
+    );
+    for path in [
+        paths::seed(ROUND),
+        paths::prompts(ROUND),
+        paths::submissions(ROUND),
+        paths::state(),
+    ] {
+        assert!(
+            files.lines().any(|line| line == path),
+            "{path} is in the commit that opens generation"
+        );
     }
 }

@@ -11,8 +11,15 @@ use clap::Parser as _;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     // A rehearsal shows its own progress; services tell what they do.
-    telemetry::start(if matches!(cli.command, Command::Rehearse(_)) { "error" } else { "info" });
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    telemetry::start(if matches!(cli.command, Command::Rehearse(_)) {
+        "error"
+    } else {
+        "info"
+    });
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return cli::report(&anyhow::Error::from(error)).into(),
     };

@@ -21,7 +21,10 @@ pub struct PromptCache<Source> {
 impl<Source: PromptImages> PromptCache<Source> {
     /// An empty cache.
     pub fn new(source: Source) -> Self {
-        Self { source, images: Mutex::default() }
+        Self {
+            source,
+            images: Mutex::default(),
+        }
     }
 }
 
@@ -35,6 +38,8 @@ impl<Source: PromptImages> PromptImages for PromptCache<Source> {
             }
             images.entry(url.clone()).or_default().clone()
         };
-        cell.get_or_try_init(|| self.source.fetch(url)).await.cloned()
+        cell.get_or_try_init(|| self.source.fetch(url))
+            .await
+            .cloned()
     }
 }

@@ -30,8 +30,15 @@ pub struct UnknownRole(pub String);
 
 impl Role {
     /// Every role.
-    pub const ALL: [Role; 7] =
-        [Self::Engine, Self::Chain, Self::Download, Self::Render, Self::Gpu, Self::Judge, Self::Mirror];
+    pub const ALL: [Role; 7] = [
+        Self::Engine,
+        Self::Chain,
+        Self::Download,
+        Self::Render,
+        Self::Gpu,
+        Self::Judge,
+        Self::Mirror,
+    ];
 
     /// Its word.
     pub fn as_str(self) -> &'static str {
@@ -71,20 +78,30 @@ pub struct Sizes {
 
 impl Default for Sizes {
     fn default() -> Self {
-        Self { render: 4, duels: 32 }
+        Self {
+            render: 4,
+            duels: 32,
+        }
     }
 }
 
 /// The slots of some roles together.
 pub fn slots(roles: &[Role], sizes: &Sizes) -> HashMap<String, usize> {
-    roles.iter().flat_map(|role| role.slots(sizes)).map(|(queue, slots)| (queue.to_owned(), slots)).collect()
+    roles
+        .iter()
+        .flat_map(|role| role.slots(sizes))
+        .map(|(queue, slots)| (queue.to_owned(), slots))
+        .collect()
 }
 
 impl FromStr for Role {
     type Err = UnknownRole;
 
     fn from_str(text: &str) -> Result<Self, UnknownRole> {
-        Self::ALL.into_iter().find(|role| role.as_str() == text.trim()).ok_or_else(|| UnknownRole(text.to_owned()))
+        Self::ALL
+            .into_iter()
+            .find(|role| role.as_str() == text.trim())
+            .ok_or_else(|| UnknownRole(text.to_owned()))
     }
 }
 

@@ -51,11 +51,20 @@ pub fn services(pool: PgPool, settings: &Settings) -> anyhow::Result<Services> {
     });
     Ok(Services {
         pool,
-        chain: Arc::new(SubxtChain::new(ChainSettings::new(settings.chain_endpoints.clone()))),
-        modules: Arc::new(HttpModuleSource::new(egress.clone(), CdnSettings::default())),
+        chain: Arc::new(SubxtChain::new(ChainSettings::new(
+            settings.chain_endpoints.clone(),
+        ))),
+        modules: Arc::new(HttpModuleSource::new(
+            egress.clone(),
+            CdnSettings::default(),
+        )),
         prompt_images: Arc::new(PromptCache::new(HttpPromptImages::new(egress.clone()))),
         store: Arc::new(store),
-        layout: Layout::new(settings.cdn_url.clone(), DEFAULT_STORAGE_KEY_TEMPLATE, DEFAULT_STORAGE_ROOT_FOLDER),
+        layout: Layout::new(
+            settings.cdn_url.clone(),
+            DEFAULT_STORAGE_KEY_TEMPLATE,
+            DEFAULT_STORAGE_ROOT_FOLDER,
+        ),
         renderer: Arc::new(HttpRenderService::new(
             egress.clone(),
             RenderSettings {
@@ -83,7 +92,11 @@ pub fn services(pool: PgPool, settings: &Settings) -> anyhow::Result<Services> {
                 deadline: GITHUB_DEADLINE,
             },
         )),
-        clouds: settings.clouds.iter().map(|cloud| client(cloud, &egress, settings.round.generation_port)).collect(),
+        clouds: settings
+            .clouds
+            .iter()
+            .map(|cloud| client(cloud, &egress, settings.round.generation_port))
+            .collect(),
         pods: Arc::new(HttpPods::new(egress, PodSettings::default())),
     })
 }

@@ -108,14 +108,23 @@ impl Variables {
 
     /// A variable, unless it is unset or empty.
     pub fn find(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+        self.0
+            .get(name)
+            .map(|value| value.trim())
+            .filter(|value| !value.is_empty())
     }
 
     fn required(&self, name: &'static str, meaning: &'static str) -> Result<&str, SettingsError> {
-        self.find(name).ok_or(SettingsError::Missing { name, meaning })
+        self.find(name)
+            .ok_or(SettingsError::Missing { name, meaning })
     }
 
-    fn parsed<T: FromStr>(&self, name: &'static str, default: T, expected: &'static str) -> Result<T, SettingsError> {
+    fn parsed<T: FromStr>(
+        &self,
+        name: &'static str,
+        default: T,
+        expected: &'static str,
+    ) -> Result<T, SettingsError> {
         match self.find(name) {
             None => Ok(default),
             Some(value) => value.parse().map_err(|_| wrong(name, value, expected)),
@@ -127,18 +136,27 @@ impl Variables {
         Url::parse(value).map_err(|_| wrong(name, value, "an address such as https://host/path"))
     }
 
-    fn secret(&self, name: &'static str, meaning: &'static str) -> Result<SecretString, SettingsError> {
+    fn secret(
+        &self,
+        name: &'static str,
+        meaning: &'static str,
+    ) -> Result<SecretString, SettingsError> {
         self.required(name, meaning).map(SecretString::from)
     }
 
     fn seconds(&self, name: &'static str, default: Duration) -> Result<Duration, SettingsError> {
         let seconds: f64 = self.parsed(name, default.as_secs_f64(), "a number of seconds")?;
-        Duration::try_from_secs_f64(seconds).map_err(|_| wrong(name, &seconds.to_string(), "a number of seconds"))
+        Duration::try_from_secs_f64(seconds)
+            .map_err(|_| wrong(name, &seconds.to_string(), "a number of seconds"))
     }
 }
 
 fn wrong(name: &str, value: &str, expected: &'static str) -> SettingsError {
-    SettingsError::Wrong { name: name.to_owned(), value: value.to_owned(), expected }
+    SettingsError::Wrong {
+        name: name.to_owned(),
+        value: value.to_owned(),
+        expected,
+    }
 }
 
 const FINNEY: &str = "wss://entrypoint-finney.opentensor.ai:443";
@@ -153,7 +171,9 @@ impl Settings {
     /// [`SettingsError`] for the first variable that is missing or wrong.
     pub fn read(variables: &Variables) -> Result<Self, SettingsError> {
         let v = variables;
-        let github_repository = v.required("GITHUB_REPO", "owner/name of the state repository")?.to_owned();
+        let github_repository = v
+            .required("GITHUB_REPO", "owner/name of the state repository")?
+            .to_owned();
         let state_repository = match v.find("STATE_REPOSITORY") {
             Some(address) => address.to_owned(),
             None => format!("https://github.com/{github_repository}.git"),
@@ -162,23 +182,44 @@ impl Settings {
             chain_endpoints: endpoints(v.find("SUBTENSOR_NETWORK").unwrap_or("finney"))?,
             host_map: host_map(v.find("EGRESS_HOST_MAP").unwrap_or(""))?,
             github_api: v.url("GITHUB_API_URL", "https://api.github.com")?,
-            github_token: v.secret("GITHUB_TOKEN", "a token that may push to the state repository and read its Actions")?,
+            github_token: v.secret(
+                "GITHUB_TOKEN",
+                "a token that may push to the state repository and read its Actions",
+            )?,
             github_repository,
             state_repository,
             branch: v.find("GITHUB_BRANCH").unwrap_or("main").to_owned(),
             mirror_dir: v.find("MIRROR_DIR").unwrap_or("assize-mirror").into(),
             signing_key: v.find("SIGNING_KEY").map(SecretString::from),
             s3_endpoint: Url::parse(v.required("R2_ENDPOINT", "address of the object store")?)
-                .map_err(|_| wrong("R2_ENDPOINT", v.find("R2_ENDPOINT").unwrap_or(""), "an address such as https://host"))?,
-            s3_access_key: v.required("R2_ACCESS_KEY_ID", "key of the object store")?.to_owned(),
+                .map_err(|_| {
+                    wrong(
+                        "R2_ENDPOINT",
+                        v.find("R2_ENDPOINT").unwrap_or(""),
+                        "an address such as https://host",
+                    )
+                })?,
+            s3_access_key: v
+                .required("R2_ACCESS_KEY_ID", "key of the object store")?
+                .to_owned(),
             s3_secret_key: v.secret("R2_SECRET_ACCESS_KEY", "secret key of the object store")?,
             s3_bucket: v.find("R2_BUCKET").unwrap_or("404-gen").to_owned(),
-            cdn_url: v.find("CDN_URL").unwrap_or("https://subnet404.xyz").trim_end_matches('/').to_owned(),
+            cdn_url: v
+                .find("CDN_URL")
+                .unwrap_or("https://subnet404.xyz")
+                .trim_end_matches('/')
+                .to_owned(),
             render_url: v.url("RENDER_URL", "http://localhost:8000")?,
             render_api_key: v.find("RENDER_API_KEY").map(SecretString::from),
             vlm_url: v.url("OPENAI_BASE_URL", "http://localhost:8000/v1")?,
-            vlm_api_key: v.secret("OPENAI_API_KEY", "key of the vision-language model's server")?,
-            vlm_model: v.find("VLM_MODEL").unwrap_or(crate::clients::vlm::DEFAULT_MODEL).to_owned(),
+            vlm_api_key: v.secret(
+                "OPENAI_API_KEY",
+                "key of the vision-language model's server",
+            )?,
+            vlm_model: v
+                .find("VLM_MODEL")
+                .unwrap_or(crate::clients::vlm::DEFAULT_MODEL)
+                .to_owned(),
             vlm_capacity: v.parsed("MAX_CONCURRENT_VLM_CALLS", 32, "a number of calls")?,
             clouds: clouds(v)?,
             round: round(v)?,
@@ -191,11 +232,21 @@ fn endpoints(text: &str) -> Result<Vec<Url>, SettingsError> {
         .map(str::trim)
         .filter(|endpoint| !endpoint.is_empty())
         .map(|endpoint| {
-            let address = if endpoint == "finney" { FINNEY } else { endpoint };
+            let address = if endpoint == "finney" {
+                FINNEY
+            } else {
+                endpoint
+            };
             Url::parse(address)
                 .ok()
                 .filter(|url| matches!(url.scheme(), "ws" | "wss"))
-                .ok_or_else(|| wrong("SUBTENSOR_NETWORK", endpoint, "finney or an address such as wss://host:443"))
+                .ok_or_else(|| {
+                    wrong(
+                        "SUBTENSOR_NETWORK",
+                        endpoint,
+                        "finney or an address such as wss://host:443",
+                    )
+                })
         })
         .collect()
 }
@@ -205,9 +256,18 @@ fn host_map(text: &str) -> Result<Vec<(String, Url)>, SettingsError> {
         .map(str::trim)
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
-            let refused = || wrong("EGRESS_HOST_MAP", pair, "PREFIX=ADDRESS, for example *=http://127.0.0.1:9000");
+            let refused = || {
+                wrong(
+                    "EGRESS_HOST_MAP",
+                    pair,
+                    "PREFIX=ADDRESS, for example *=http://127.0.0.1:9000",
+                )
+            };
             let (prefix, address) = pair.split_once('=').ok_or_else(refused)?;
-            Ok((prefix.to_owned(), Url::parse(address).map_err(|_| refused())?))
+            Ok((
+                prefix.to_owned(),
+                Url::parse(address).map_err(|_| refused())?,
+            ))
         })
         .collect()
 }
@@ -217,12 +277,18 @@ fn clouds(v: &Variables) -> Result<Vec<CloudSettings>, SettingsError> {
     names
         .split(',')
         .map(|name| {
-            let kind: CloudKind =
-                name.parse().map_err(|_| wrong("GPU_PROVIDERS", name, "targon, verda or runpod, separated by commas"))?;
+            let kind: CloudKind = name.parse().map_err(|_| {
+                wrong(
+                    "GPU_PROVIDERS",
+                    name,
+                    "targon, verda or runpod, separated by commas",
+                )
+            })?;
             let (base_url, key) = match kind {
-                CloudKind::Targon => {
-                    (v.url("TARGON_API_URL", "https://api.targon.com")?, v.secret("TARGON_API_KEY", "key of Targon")?)
-                }
+                CloudKind::Targon => (
+                    v.url("TARGON_API_URL", "https://api.targon.com")?,
+                    v.secret("TARGON_API_KEY", "key of Targon")?,
+                ),
                 CloudKind::Verda => (
                     v.url("VERDA_API_URL", "https://api.verda.com/v1")?,
                     v.secret("VERDA_CLIENT_SECRET", "client secret of Verda")?,
@@ -234,12 +300,19 @@ fn clouds(v: &Variables) -> Result<Vec<CloudSettings>, SettingsError> {
             };
             let (client_id, pod_token) = match kind {
                 CloudKind::Verda => (
-                    v.required("VERDA_CLIENT_ID", "client id of Verda")?.to_owned(),
+                    v.required("VERDA_CLIENT_ID", "client id of Verda")?
+                        .to_owned(),
                     v.secret("VERDA_GENERATION_TOKEN", "token that Verda's pods want")?,
                 ),
                 _ => (String::new(), SecretString::from("")),
             };
-            Ok(CloudSettings { kind, base_url, key, client_id, pod_token })
+            Ok(CloudSettings {
+                kind,
+                base_url,
+                key,
+                client_id,
+                pod_token,
+            })
         })
         .collect()
 }
@@ -248,17 +321,24 @@ fn round(v: &Variables) -> Result<RoundSettings, SettingsError> {
     let default = RoundSettings::default();
     let lock_alpha: f64 = v.parsed("REQUIRED_LOCK_ALPHA", 100.0, "a number of alpha")?;
     if !(0.0..=1e9).contains(&lock_alpha) {
-        return Err(wrong("REQUIRED_LOCK_ALPHA", &lock_alpha.to_string(), "a number of alpha, 0 or more"));
+        return Err(wrong(
+            "REQUIRED_LOCK_ALPHA",
+            &lock_alpha.to_string(),
+            "a number of alpha, 0 or more",
+        ));
     }
     Ok(RoundSettings {
         netuid: v.parsed("NETUID", default.netuid, "a subnet number")?,
         required_lock_rao: (lock_alpha * RAO) as u64,
         view_size: v.parsed("VIEW_SIZE", default.view_size, "pixels")?,
-        docker_image_format: v.find("DOCKER_IMAGE_FORMAT").map_or(default.docker_image_format, str::to_owned),
+        docker_image_format: v
+            .find("DOCKER_IMAGE_FORMAT")
+            .map_or(default.docker_image_format, str::to_owned),
         check_build_interval: v.seconds("CHECK_BUILD_INTERVAL", default.check_build_interval)?,
         build_timeout: v.seconds("BUILD_TIMEOUT", default.build_timeout)?,
         check_pod_interval: v.seconds("CHECK_POD_INTERVAL", default.check_pod_interval)?,
-        pod_visibility_timeout: v.seconds("POD_VISIBILITY_TIMEOUT", default.pod_visibility_timeout)?,
+        pod_visibility_timeout: v
+            .seconds("POD_VISIBILITY_TIMEOUT", default.pod_visibility_timeout)?,
         pod_warmup_timeout: v.seconds("POD_WARMUP_TIMEOUT", default.pod_warmup_timeout)?,
         status_check_interval: v.seconds("STATUS_CHECK_INTERVAL", default.status_check_interval)?,
         batch_time_limit: v.seconds("BATCH_TIME_LIMIT", default.batch_time_limit)?,
@@ -285,15 +365,26 @@ mod tests {
             ("OPENAI_API_KEY", "o"),
             ("TARGON_API_KEY", "g"),
         ];
-        Variables(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect())
+        Variables(
+            pairs
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into_iter()
+                .collect(),
+        )
     }
 
     #[test]
     fn the_references_variables_are_enough() {
         let settings = Settings::read(&complete()).unwrap();
-        assert_eq!(settings.state_repository, "https://github.com/owner/state.git");
+        assert_eq!(
+            settings.state_repository,
+            "https://github.com/owner/state.git"
+        );
         assert_eq!(settings.round.required_lock_rao, 100_000_000_000);
-        assert_eq!(settings.chain_endpoints[0].host_str(), Some("entrypoint-finney.opentensor.ai"));
+        assert_eq!(
+            settings.chain_endpoints[0].host_str(),
+            Some("entrypoint-finney.opentensor.ai")
+        );
     }
 
     #[test]

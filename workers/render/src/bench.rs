@@ -101,7 +101,12 @@ pub async fn render(
     })
 }
 
-async fn render_one(renderer: &Renderer, path: &Path, source: &str, size: u32) -> Result<RenderedModule, BenchError> {
+async fn render_one(
+    renderer: &Renderer,
+    path: &Path,
+    source: &str,
+    size: u32,
+) -> Result<RenderedModule, BenchError> {
     let started = Instant::now();
     let rendered = renderer.views(source, size).await;
     let total_ms = milliseconds(started);
@@ -111,7 +116,12 @@ async fn render_one(renderer: &Renderer, path: &Path, source: &str, size: u32) -
             file,
             timings: Some(rendering.timings),
             total_ms,
-            png_bytes: rendering.white.iter().chain(&rendering.gray).map(|(_, png)| png.len()).sum::<usize>()
+            png_bytes: rendering
+                .white
+                .iter()
+                .chain(&rendering.gray)
+                .map(|(_, png)| png.len())
+                .sum::<usize>()
                 + rendering.grid.len(),
             document_sha256: Some(rendering.document_sha256),
             rejected: None,
@@ -188,13 +198,20 @@ pub fn validate(files: &[PathBuf], repeats: u32) -> Result<ValidateFigures, Benc
     Ok(ValidateFigures {
         repeats,
         mean_us: sum_us / (modules.len().max(1) as f64),
-        megabytes_per_s: if sum_us > 0.0 { bytes as f64 / sum_us } else { 0.0 },
+        megabytes_per_s: if sum_us > 0.0 {
+            bytes as f64 / sum_us
+        } else {
+            0.0
+        },
         modules,
     })
 }
 
 fn read_all(files: &[PathBuf]) -> Result<Vec<(PathBuf, String)>, BenchError> {
-    files.iter().map(|path| Ok((path.clone(), read_source(path)?))).collect()
+    files
+        .iter()
+        .map(|path| Ok((path.clone(), read_source(path)?)))
+        .collect()
 }
 
 fn milliseconds(since: Instant) -> f64 {

@@ -83,16 +83,23 @@ impl RendererConfig {
             number(name, default.as_millis() as u64).map_or(default, Duration::from_millis)
         };
         Self {
-            chromium: std::env::var_os("PUPPETEER_EXECUTABLE_PATH").filter(|path| !path.is_empty()).map(PathBuf::from),
-            pages: number("RENDER_POOL_SIZE", default.pages as u64).map_or(default.pages, |pages| pages as usize),
-            queue: number("RENDER_QUEUE_SIZE", default.queue as u64).map_or(default.queue, |queue| queue as usize),
+            chromium: std::env::var_os("PUPPETEER_EXECUTABLE_PATH")
+                .filter(|path| !path.is_empty())
+                .map(PathBuf::from),
+            pages: number("RENDER_POOL_SIZE", default.pages as u64)
+                .map_or(default.pages, |pages| pages as usize),
+            queue: number("RENDER_QUEUE_SIZE", default.queue as u64)
+                .map_or(default.queue, |queue| queue as usize),
             module_time_limit: milliseconds("VALIDATION_TIMEOUT_MS", default.module_time_limit),
             draw_time_limit: milliseconds("RENDER_TIMEOUT_MS", default.draw_time_limit),
             graphics: match std::env::var("USE_GL").as_deref() {
                 Ok("gpu" | "egl" | "vulkan") => Graphics::Gpu,
                 _ => Graphics::Software,
             },
-            allow_no_sandbox: matches!(std::env::var("RENDER_ALLOW_NO_SANDBOX").as_deref(), Ok("1" | "true")),
+            allow_no_sandbox: matches!(
+                std::env::var("RENDER_ALLOW_NO_SANDBOX").as_deref(),
+                Ok("1" | "true")
+            ),
             ..default
         }
     }

@@ -36,12 +36,17 @@ impl Report {
     /// The report of one outcome.
     pub fn new(file: &Path, outcome: Outcome) -> Self {
         let failures = outcome.result.err().unwrap_or_default();
-        let last = failures.last().map_or(Stage::PostValidation, |failure| failure.stage);
+        let last = failures
+            .last()
+            .map_or(Stage::PostValidation, |failure| failure.stage);
         let whole = |ms: f64| ms.round() as u64;
         Self {
             file: absolute(file).display().to_string(),
             passed: failures.is_empty(),
-            stages_run: Stage::VALIDATION.into_iter().filter(|stage| *stage <= last).collect(),
+            stages_run: Stage::VALIDATION
+                .into_iter()
+                .filter(|stage| *stage <= last)
+                .collect(),
             failures,
             metrics: outcome.metrics,
             module_load_ms: outcome.times.module_load_ms.map(whole),
@@ -93,10 +98,13 @@ pub fn validate<'a>(
 pub async fn validate_file(renderer: &Renderer, path: &Path) -> Result<Report, ValidateError> {
     let started = Instant::now();
     let source = read_source(path)?;
-    let outcome = renderer.validate(&source).await.map_err(|source| ValidateError::Validate {
-        path: path.to_path_buf(),
-        source,
-    })?;
+    let outcome = renderer
+        .validate(&source)
+        .await
+        .map_err(|source| ValidateError::Validate {
+            path: path.to_path_buf(),
+            source,
+        })?;
     tracing::debug!(
         file = %path.display(),
         duration_ms = started.elapsed().as_millis() as u64,

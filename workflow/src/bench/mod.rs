@@ -59,7 +59,14 @@ pub enum Measure {
 
 impl Measure {
     /// Every measure.
-    pub const ALL: [Self; 6] = [Self::Steps, Self::Jobs, Self::Fanout, Self::Pickup, Self::Replicas, Self::Aged];
+    pub const ALL: [Self; 6] = [
+        Self::Steps,
+        Self::Jobs,
+        Self::Fanout,
+        Self::Pickup,
+        Self::Replicas,
+        Self::Aged,
+    ];
 
     /// The word on the command line and in the report.
     pub fn name(self) -> &'static str {
@@ -124,7 +131,11 @@ pub async fn replica() -> anyhow::Result<()> {
     let url = std::env::var(REPLICA_DATABASE).context("this is started by the benchmark only")?;
     let pool = connect(&url).await?;
     let slots = HashMap::from([(toy::QUEUE.to_owned(), REPLICA_SLOTS)]);
-    let worker = Worker::new(pool, Toys::default().registry(), WorkerOptions::new("bench", slots));
+    let worker = Worker::new(
+        pool,
+        Toys::default().registry(),
+        WorkerOptions::new("bench", slots),
+    );
     Ok(worker.run(CancellationToken::new()).await?)
 }
 
@@ -154,9 +165,20 @@ impl Bench {
     }
 
     /// Work as one process does, until `until` has come true.
-    async fn work<T>(&self, toys: &Toys, until: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-        let slots = HashMap::from([(toy::QUEUE.to_owned(), IN_FLIGHT), (crate::engine::flow::FLOW_QUEUE.to_owned(), IN_FLIGHT)]);
-        let worker = Worker::new(self.pool.clone(), toys.registry(), WorkerOptions::new("bench", slots));
+    async fn work<T>(
+        &self,
+        toys: &Toys,
+        until: impl Future<Output = anyhow::Result<T>>,
+    ) -> anyhow::Result<T> {
+        let slots = HashMap::from([
+            (toy::QUEUE.to_owned(), IN_FLIGHT),
+            (crate::engine::flow::FLOW_QUEUE.to_owned(), IN_FLIGHT),
+        ]);
+        let worker = Worker::new(
+            self.pool.clone(),
+            toys.registry(),
+            WorkerOptions::new("bench", slots),
+        );
         let stop = CancellationToken::new();
         let working = tokio::spawn(worker.run(stop.clone()));
         let result = until.await;
@@ -170,7 +192,10 @@ impl Bench {
         while toys.runs.load(Ordering::Relaxed) < n {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        while sqlx::query_scalar::<_, bool>(OPEN).fetch_one(&self.pool).await? {
+        while sqlx::query_scalar::<_, bool>(OPEN)
+            .fetch_one(&self.pool)
+            .await?
+        {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         Ok(())
@@ -188,8 +213,16 @@ impl Bench {
 
     async fn steps(&self, flows: usize) -> anyhow::Result<Report> {
         let toys = Toys::default();
-        let inputs: Vec<Nothing> = (0..flows).map(|place| Nothing { round: 1, place }).collect();
-        self.enqueue(&inputs.iter().map(NewJob::flow::<TenSteps>).collect::<Result<Vec<_>, _>>()?).await?;
+        let inputs: Vec<Nothing> = (0..flows)
+            .map(|place| Nothing { round: 1, place })
+            .collect();
+        self.enqueue(
+            &inputs
+                .iter()
+                .map(NewJob::flow::<TenSteps>)
+                .collect::<Result<Vec<_>, _>>()?,
+        )
+        .await?;
         let n = flows * TenSteps::STEPS;
         let started = Instant::now();
         self.work(&toys, async {
@@ -216,8 +249,14 @@ impl Bench {
 
     async fn enqueue_noops(&self, round: u32, n: usize) -> anyhow::Result<()> {
         for chunk in (0..n).collect::<Vec<_>>().chunks(5_000) {
-            let inputs = chunk.iter().map(|place| NewJob::step::<Noop>(&Nothing { round, place: *place }));
-            self.enqueue(&inputs.collect::<Result<Vec<_>, _>>()?).await?;
+            let inputs = chunk.iter().map(|place| {
+                NewJob::step::<Noop>(&Nothing {
+                    round,
+                    place: *place,
+                })
+            });
+            self.enqueue(&inputs.collect::<Result<Vec<_>, _>>()?)
+                .await?;
         }
         Ok(())
     }
@@ -233,11 +272,23 @@ impl Bench {
                 Ok(started.elapsed())
             })
             .await?;
-        let flow = db::job::find(&mut *self.pool.acquire().await?, &FanOut::key(&input)).await?.context("the flow is gone")?;
-        ensure!(flow.output == Some(json!(n)), "the join of {n} children gave {:?}", flow.output);
-        ensure!(flow.attempt == 2, "the flow was woken {} times instead of once", flow.attempt - 1);
+        let flow = db::job::find(&mut *self.pool.acquire().await?, &FanOut::key(&input))
+            .await?
+            .context("the flow is gone")?;
+        ensure!(
+            flow.output == Some(json!(n)),
+            "the join of {n} children gave {:?}",
+            flow.output
+        );
+        ensure!(
+            flow.attempt == 2,
+            "the flow was woken {} times instead of once",
+            flow.attempt - 1
+        );
         let mut report = report("fanout", n, took, &self.percentiles("fan_out_child").await?);
-        report.more.insert("flow_passes".to_owned(), flow.attempt.into());
+        report
+            .more
+            .insert("flow_passes".to_owned(), flow.attempt.into());
         Ok(report)
     }
 
@@ -261,23 +312,50 @@ impl Bench {
         })
         .await?;
         let durations = toys.take_durations().split_off(20);
-        Ok(report("pickup", n, began.elapsed(), &percentiles_of(durations)))
+        Ok(report(
+            "pickup",
+            n,
+            began.elapsed(),
+            &percentiles_of(durations),
+        ))
     }
 
     async fn replicas(&self, command: &[String]) -> anyhow::Result<Report> {
         let alone = self.replica_rate(command, 1, 1_000).await?;
-        let together = self.replica_rate(command, REPLICAS, 1_000 * REPLICAS).await?;
-        let mut report = report("replicas", 1_000 * REPLICAS, together, &self.percentiles("wait").await?);
+        let together = self
+            .replica_rate(command, REPLICAS, 1_000 * REPLICAS)
+            .await?;
+        let mut report = report(
+            "replicas",
+            1_000 * REPLICAS,
+            together,
+            &self.percentiles("wait").await?,
+        );
         let alone_per_s = 1_000.0 / alone.as_secs_f64();
         report.more.insert("processes".to_owned(), REPLICAS.into());
-        report.more.insert("slots_each".to_owned(), REPLICA_SLOTS.into());
-        report.more.insert("one_process_per_s".to_owned(), round_to(alone_per_s, 1).into());
-        report.more.insert("ratio".to_owned(), round_to(report.per_s / alone_per_s, 2).into());
+        report
+            .more
+            .insert("slots_each".to_owned(), REPLICA_SLOTS.into());
+        report.more.insert(
+            "one_process_per_s".to_owned(),
+            round_to(alone_per_s, 1).into(),
+        );
+        report.more.insert(
+            "ratio".to_owned(),
+            round_to(report.per_s / alone_per_s, 2).into(),
+        );
         Ok(report)
     }
 
-    async fn replica_rate(&self, command: &[String], processes: usize, n: usize) -> anyhow::Result<Duration> {
-        let (program, arguments) = command.split_first().context("no command for a replica was given")?;
+    async fn replica_rate(
+        &self,
+        command: &[String],
+        processes: usize,
+        n: usize,
+    ) -> anyhow::Result<Duration> {
+        let (program, arguments) = command
+            .split_first()
+            .context("no command for a replica was given")?;
         let mut children = Vec::new();
         for _ in 0..processes {
             let child = tokio::process::Command::new(program)
@@ -290,14 +368,22 @@ impl Bench {
             children.push(child);
         }
         let live = "SELECT count(*) FROM worker WHERE state = 'live'";
-        while sqlx::query_scalar::<_, i64>(live).fetch_one(&self.pool).await? < processes as i64 {
+        while sqlx::query_scalar::<_, i64>(live)
+            .fetch_one(&self.pool)
+            .await?
+            < processes as i64
+        {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        let inputs = (0..n).map(|place| NewJob::step::<Wait>(&Wait::a_moment(place + processes * 1_000_000)));
+        let inputs = (0..n)
+            .map(|place| NewJob::step::<Wait>(&Wait::a_moment(place + processes * 1_000_000)));
         let jobs = inputs.collect::<Result<Vec<_>, _>>()?;
         let started = Instant::now();
         self.enqueue(&jobs).await?;
-        while sqlx::query_scalar::<_, bool>(OPEN).fetch_one(&self.pool).await? {
+        while sqlx::query_scalar::<_, bool>(OPEN)
+            .fetch_one(&self.pool)
+            .await?
+        {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         let took = started.elapsed();
@@ -305,7 +391,9 @@ impl Bench {
             child.kill().await?;
         }
         // Their leases end with them, here and now.
-        sqlx::query("UPDATE worker SET state = 'stopped' WHERE state = 'live'").execute(&self.pool).await?;
+        sqlx::query("UPDATE worker SET state = 'stopped' WHERE state = 'live'")
+            .execute(&self.pool)
+            .await?;
         Ok(took)
     }
 
@@ -331,17 +419,30 @@ impl Bench {
             })
             .await?;
         let mut report = report("aged", 20_000, took, &self.percentiles("noop").await?);
-        report.more.insert("finished_before".to_owned(), (n + 20_000).into());
-        report.more.insert("fresh_per_s".to_owned(), first.per_s.into());
-        report.more.insert("ratio".to_owned(), round_to(report.per_s / first.per_s, 2).into());
+        report
+            .more
+            .insert("finished_before".to_owned(), (n + 20_000).into());
+        report
+            .more
+            .insert("fresh_per_s".to_owned(), first.per_s.into());
+        report.more.insert(
+            "ratio".to_owned(),
+            round_to(report.per_s / first.per_s, 2).into(),
+        );
         Ok(report)
     }
 }
 
 fn percentiles_of(mut durations: Vec<Duration>) -> Vec<f64> {
     durations.sort_unstable();
-    let at = |part: f64| durations.get(((durations.len() as f64 * part) as usize).min(durations.len().saturating_sub(1)));
-    [0.5, 0.95, 0.99].into_iter().map(|part| at(part).map_or(0.0, |duration| duration.as_secs_f64() * 1000.0)).collect()
+    let at = |part: f64| {
+        durations
+            .get(((durations.len() as f64 * part) as usize).min(durations.len().saturating_sub(1)))
+    };
+    [0.5, 0.95, 0.99]
+        .into_iter()
+        .map(|part| at(part).map_or(0.0, |duration| duration.as_secs_f64() * 1000.0))
+        .collect()
 }
 
 fn report(bench: &'static str, n: usize, took: Duration, percentiles: &[f64]) -> Report {

@@ -11,7 +11,9 @@ use std::{
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{Flow, FlowDefinition, FlowError, Handler, OnFailure, Outcome, Registry, Step, StepContext};
+use crate::engine::{
+    Flow, FlowDefinition, FlowError, Handler, OnFailure, Outcome, Registry, Step, StepContext,
+};
 
 pub(super) const QUEUE: &str = "work";
 
@@ -24,7 +26,10 @@ pub(super) struct Nothing {
 
 impl Nothing {
     fn key(&self, what: &str) -> String {
-        format!("round/{}/{what}/5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY/{:08}", self.round, self.place)
+        format!(
+            "round/{}/{what}/5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY/{:08}",
+            self.round, self.place
+        )
     }
 }
 
@@ -66,17 +71,29 @@ pub(super) struct Moment {
 
 impl Moment {
     fn key(&self, what: &str) -> String {
-        Nothing { round: self.round, place: self.place }.key(what)
+        Nothing {
+            round: self.round,
+            place: self.place,
+        }
+        .key(what)
     }
 }
 
 impl Wait {
     pub(super) fn at_once(place: usize) -> Moment {
-        Moment { round: 3, place, ms: 0 }
+        Moment {
+            round: 3,
+            place,
+            ms: 0,
+        }
     }
 
     pub(super) fn a_moment(place: usize) -> Moment {
-        Moment { round: 4, place, ms: 50 }
+        Moment {
+            round: 4,
+            place,
+            ms: 50,
+        }
     }
 }
 
@@ -102,17 +119,30 @@ impl Toys {
     }
 
     pub(super) fn take_durations(&self) -> Vec<Duration> {
-        std::mem::take(&mut *self.durations.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(
+            &mut *self
+                .durations
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 
     fn took(&self, duration: Duration) {
-        self.durations.lock().unwrap_or_else(PoisonError::into_inner).push(duration);
+        self.durations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(duration);
     }
 
     /// Keeps how long after `told` the last handler started.
     pub(super) fn since(&self, told: Instant) {
-        let started = *self.last_start.lock().unwrap_or_else(PoisonError::into_inner);
-        self.took(started.map_or(Duration::ZERO, |started| started.saturating_duration_since(told)));
+        let started = *self
+            .last_start
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        self.took(started.map_or(Duration::ZERO, |started| {
+            started.saturating_duration_since(told)
+        }));
     }
 }
 
@@ -135,8 +165,15 @@ noop_handler!(Noop, Recorded, FanOutChild);
 #[async_trait]
 impl Handler<Wait> for Toys {
     type Error = std::convert::Infallible;
-    async fn run(&self, input: Moment, _context: &StepContext) -> Result<Outcome<u32>, Self::Error> {
-        *self.last_start.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    async fn run(
+        &self,
+        input: Moment,
+        _context: &StepContext,
+    ) -> Result<Outcome<u32>, Self::Error> {
+        *self
+            .last_start
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         self.runs.fetch_add(1, Ordering::Relaxed);
         if input.ms > 0 {
             tokio::time::sleep(Duration::from_millis(input.ms)).await;
@@ -168,7 +205,12 @@ impl FlowDefinition for TenSteps {
         for place in 0..Self::STEPS {
             // A flow reads no clock; this one is only here to be timed.
             let started = Instant::now();
-            sum += flow.step::<Recorded>(Nothing { place: input.place * Self::STEPS + place, ..input }).await?;
+            sum += flow
+                .step::<Recorded>(Nothing {
+                    place: input.place * Self::STEPS + place,
+                    ..input
+                })
+                .await?;
             if let Some(toys) = &*CURRENT.lock().unwrap_or_else(PoisonError::into_inner) {
                 toys.took(started.elapsed());
             }
@@ -189,7 +231,13 @@ impl FlowDefinition for FanOut {
         input.key("fan_out")
     }
     async fn run(flow: &Flow, input: Nothing) -> Result<usize, FlowError> {
-        let children = (0..input.place).map(|place| Nothing { round: input.place as u32, place });
-        Ok(flow.join_steps::<FanOutChild>(children, OnFailure::Fail).await?.len())
+        let children = (0..input.place).map(|place| Nothing {
+            round: input.place as u32,
+            place,
+        });
+        Ok(flow
+            .join_steps::<FanOutChild>(children, OnFailure::Fail)
+            .await?
+            .len())
     }
 }

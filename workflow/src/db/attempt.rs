@@ -5,7 +5,11 @@ use std::collections::HashMap;
 use sqlx::PgConnection;
 
 /// How these attempts of `worker` (job id, attempt) were recorded.
-pub async fn outcomes(conn: &mut PgConnection, worker: i64, attempts: &[(i64, i32)]) -> sqlx::Result<HashMap<(i64, i32), String>> {
+pub async fn outcomes(
+    conn: &mut PgConnection,
+    worker: i64,
+    attempts: &[(i64, i32)],
+) -> sqlx::Result<HashMap<(i64, i32), String>> {
     if attempts.is_empty() {
         return Ok(HashMap::new());
     }
@@ -18,5 +22,8 @@ pub async fn outcomes(conn: &mut PgConnection, worker: i64, attempts: &[(i64, i3
     .bind(attempts.iter().map(|(_, attempt)| *attempt).collect::<Vec<_>>())
     .fetch_all(conn)
     .await?;
-    Ok(rows.into_iter().map(|(job, attempt, outcome)| ((job, attempt), outcome)).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(job, attempt, outcome)| ((job, attempt), outcome))
+        .collect())
 }

@@ -9,7 +9,11 @@ use super::sql::{notify, tell_flows};
 ///
 /// Repeats until nothing is left: a flow that was about to sleep may start children between our look at the tree and our lock
 /// on the flow. Once it is cancelled, it cannot any more.
-pub async fn cancel_unfinished(conn: &mut PgConnection, keys: &[&str], reason: &str) -> sqlx::Result<i64> {
+pub async fn cancel_unfinished(
+    conn: &mut PgConnection,
+    keys: &[&str],
+    reason: &str,
+) -> sqlx::Result<i64> {
     let mut cancelled = 0;
     loop {
         let (more, _): (i64, Option<String>) = sqlx::query_as(concat!(

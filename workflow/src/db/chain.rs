@@ -42,5 +42,7 @@ pub async fn record_head(conn: &mut PgConnection, block: u64, hash: &str) -> sql
 
 /// The recorded head: block and hash.
 pub async fn head(conn: &mut PgConnection) -> sqlx::Result<Option<(i64, String)>> {
-    sqlx::query_as("SELECT block, hash FROM chain_head").fetch_optional(conn).await
+    sqlx::query_as("SELECT block, hash FROM chain_head")
+        .fetch_optional(conn)
+        .await
 }

@@ -24,15 +24,35 @@ struct EndColumns<'a> {
 
 impl<'a> EndColumns<'a> {
     fn of(end: &'a End, failures: i16) -> Self {
-        let plain = |state, outcome| EndColumns { state, outcome, failures, wait_seconds: 0.0, output: None, error: None };
-        let failed = |state, error| EndColumns { failures: failures.saturating_add(1), error: Some(error), ..plain(state, "errored") };
+        let plain = |state, outcome| EndColumns {
+            state,
+            outcome,
+            failures,
+            wait_seconds: 0.0,
+            output: None,
+            error: None,
+        };
+        let failed = |state, error| EndColumns {
+            failures: failures.saturating_add(1),
+            error: Some(error),
+            ..plain(state, "errored")
+        };
         match end {
-            End::Completed { output, .. } => EndColumns { output: Some(Json(output)), ..plain("completed", "completed") },
+            End::Completed { output, .. } => EndColumns {
+                output: Some(Json(output)),
+                ..plain("completed", "completed")
+            },
             // Suspended flows are set by `suspend`.
             End::Suspended { .. } => plain("waiting", "suspended"),
             End::Snoozed(wait) if wait.is_zero() => plain("available", "snoozed"),
-            End::Snoozed(wait) => EndColumns { wait_seconds: wait.as_secs_f64(), ..plain("scheduled", "snoozed") },
-            End::Errored { error, wait } => EndColumns { wait_seconds: wait.as_secs_f64(), ..failed("scheduled", error.as_str()) },
+            End::Snoozed(wait) => EndColumns {
+                wait_seconds: wait.as_secs_f64(),
+                ..plain("scheduled", "snoozed")
+            },
+            End::Errored { error, wait } => EndColumns {
+                wait_seconds: wait.as_secs_f64(),
+                ..failed("scheduled", error.as_str())
+            },
             End::Parked(error) => failed("parked", error.as_str()),
             End::Failed(error) => failed("failed", error.as_str()),
             End::Released => plain("available", "released"),
@@ -47,11 +67,18 @@ pub fn outcome(end: &End) -> &'static str {
 
 /// Ends attempts of claimed jobs (not inline steps, not suspended flows), keeps their history, tells the flows that wait for
 /// them and the workers that have work now. A single statement. Answers the ids whose attempt was the current one.
-pub async fn end(conn: &mut PgConnection, worker: i64, endings: &[&Ending]) -> sqlx::Result<HashSet<i64>> {
+pub async fn end(
+    conn: &mut PgConnection,
+    worker: i64,
+    endings: &[&Ending],
+) -> sqlx::Result<HashSet<i64>> {
     if endings.is_empty() {
         return Ok(HashSet::new());
     }
-    let ends: Vec<EndColumns> = endings.iter().map(|ending| EndColumns::of(&ending.end, ending.claim.failures)).collect();
+    let ends: Vec<EndColumns> = endings
+        .iter()
+        .map(|ending| EndColumns::of(&ending.end, ending.claim.failures))
+        .collect();
     let (ended, _): (Vec<i64>, Option<String>) = sqlx::query_as(concat!(
         "WITH t AS MATERIALIZED (
              SELECT * FROM unnest($2::bigint[], $3::int[], $4::bigint[], $5::text[], $6::text[], $7::smallint[], $8::float8[],
@@ -110,12 +137,21 @@ pub enum Recorded {
 
 /// Records inline steps, ended or handed to the queue, each under the current attempt of its flow; one answer each, in order.
 /// A single statement, unless a key was there before.
-pub async fn record_inline(conn: &mut PgConnection, worker: i64, steps: &[(&Ending, &NewJob)]) -> sqlx::Result<Vec<Recorded>> {
+pub async fn record_inline(
+    conn: &mut PgConnection,
+    worker: i64,
+    steps: &[(&Ending, &NewJob)],
+) -> sqlx::Result<Vec<Recorded>> {
     if steps.is_empty() {
         return Ok(Vec::new());
     }
-    let ends: Vec<EndColumns> = steps.iter().map(|(ending, _)| EndColumns::of(&ending.end, 0)).collect();
-    let column = |pick: fn(&NewJob) -> &str| -> Vec<&str> { steps.iter().map(|(_, job)| pick(job)).collect() };
+    let ends: Vec<EndColumns> = steps
+        .iter()
+        .map(|(ending, _)| EndColumns::of(&ending.end, 0))
+        .collect();
+    let column = |pick: fn(&NewJob) -> &str| -> Vec<&str> {
+        steps.iter().map(|(_, job)| pick(job)).collect()
+    };
     let rows: Vec<(bool, Option<i64>)> = sqlx::query_as(
         "WITH t AS MATERIALIZED (
              SELECT * FROM unnest($2::bigint[], $3::int[], $4::text[], $5::text[], $6::int[], $7::text[], $8::smallint[], $9::text[],
@@ -175,13 +211,20 @@ pub async fn record_inline(conn: &mut PgConnection, worker: i64, steps: &[(&Endi
         .map(|(_, (ending, job))| (ending.claim.id, job.key.as_str()))
         .collect();
     super::job::share(conn, &before).await?;
-    let known = super::job::states(conn, &before.iter().map(|(_, key)| *key).collect::<Vec<_>>()).await?;
+    let known = super::job::states(
+        conn,
+        &before.iter().map(|(_, key)| *key).collect::<Vec<_>>(),
+    )
+    .await?;
     Ok(rows
         .into_iter()
         .zip(steps)
         .map(|((held, id), (_, job))| match (held, id) {
             (true, Some(id)) => Recorded::New(id),
-            (true, None) => known.get(&job.key).cloned().map_or(Recorded::Fenced, Recorded::Before),
+            (true, None) => known
+                .get(&job.key)
+                .cloned()
+                .map_or(Recorded::Fenced, Recorded::Before),
             (false, _) => Recorded::Fenced,
         })
         .collect())
@@ -190,7 +233,12 @@ pub async fn record_inline(conn: &mut PgConnection, worker: i64, steps: &[(&Endi
 /// Puts flows to sleep until something they wait for ends, or makes them due at once if it ended while they ran: a child left
 /// the mark `woken`, or the flow is in `told`. The caller has locked the flows in an earlier statement. Answers the queues
 /// that have work.
-pub async fn suspend(conn: &mut PgConnection, worker: i64, flows: &[&Ending], told: &HashSet<i64>) -> sqlx::Result<Vec<String>> {
+pub async fn suspend(
+    conn: &mut PgConnection,
+    worker: i64,
+    flows: &[&Ending],
+    told: &HashSet<i64>,
+) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar(
         "WITH slept AS (
              UPDATE job SET failures = 0, error = NULL,
@@ -240,7 +288,10 @@ pub struct Touched<'a> {
 }
 
 /// Locks everything a transaction will touch, in ascending id.
-pub async fn lock(conn: &mut PgConnection, touched: &Touched<'_>) -> sqlx::Result<HashMap<i64, Held>> {
+pub async fn lock(
+    conn: &mut PgConnection,
+    touched: &Touched<'_>,
+) -> sqlx::Result<HashMap<i64, Held>> {
     let rows: Vec<(i64, i32, Option<i64>, String, String)> = sqlx::query_as(
         "WITH RECURSIVE moot(id, parent_id) AS (
              SELECT id, parent_id FROM job WHERE key = ANY($3)
@@ -264,6 +315,16 @@ pub async fn lock(conn: &mut PgConnection, touched: &Touched<'_>) -> sqlx::Resul
     .await?;
     Ok(rows
         .into_iter()
-        .map(|(id, attempt, claimed_by, state, queue)| (id, Held { attempt, claimed_by, state, queue }))
+        .map(|(id, attempt, claimed_by, state, queue)| {
+            (
+                id,
+                Held {
+                    attempt,
+                    claimed_by,
+                    state,
+                    queue,
+                },
+            )
+        })
         .collect())
 }

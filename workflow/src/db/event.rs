@@ -6,7 +6,11 @@ use sqlx::PgConnection;
 use super::sql::{notify, tell_flows};
 
 /// Fires an event; the first payload of a name stays. Answers the queues that have work.
-pub async fn fire(conn: &mut PgConnection, name: &str, payload: &Value) -> sqlx::Result<Vec<String>> {
+pub async fn fire(
+    conn: &mut PgConnection,
+    name: &str,
+    payload: &Value,
+) -> sqlx::Result<Vec<String>> {
     sqlx::query("INSERT INTO event (name, payload) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
         .bind(name)
         .bind(payload)

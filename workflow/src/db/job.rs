@@ -27,14 +27,20 @@ pub struct Inserted {
 const CHUNK: usize = 10_000;
 
 /// Inserts jobs, each for the flow that asked for it; a key that exists is left as it is.
-pub async fn insert(conn: &mut PgConnection, jobs: &[(Option<i64>, &NewJob)]) -> sqlx::Result<Inserted> {
+pub async fn insert(
+    conn: &mut PgConnection,
+    jobs: &[(Option<i64>, &NewJob)],
+) -> sqlx::Result<Inserted> {
     let mut inserted = Inserted::default();
     for chunk in jobs.chunks(CHUNK) {
         let (count, queues, told) = insert_chunk(conn, chunk).await?;
         inserted.count += usize::try_from(count).unwrap_or(0);
         inserted.queues.extend(queues);
         inserted.told.extend(told);
-        let asked: Vec<(i64, &str)> = chunk.iter().filter_map(|(flow, job)| Some(((*flow)?, job.key.as_str()))).collect();
+        let asked: Vec<(i64, &str)> = chunk
+            .iter()
+            .filter_map(|(flow, job)| Some(((*flow)?, job.key.as_str())))
+            .collect();
         if usize::try_from(count).unwrap_or(0) < chunk.len() {
             inserted.told.extend(share(conn, &asked).await?);
         }
@@ -48,7 +54,9 @@ async fn insert_chunk(
     conn: &mut PgConnection,
     jobs: &[(Option<i64>, &NewJob)],
 ) -> sqlx::Result<(i64, Vec<String>, Vec<i64>)> {
-    let column = |pick: fn(&NewJob) -> &str| -> Vec<&str> { jobs.iter().map(|(_, job)| pick(job)).collect() };
+    let column = |pick: fn(&NewJob) -> &str| -> Vec<&str> {
+        jobs.iter().map(|(_, job)| pick(job)).collect()
+    };
     sqlx::query_as(
         "WITH new AS (
              SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::bigint[], $6::int[], $7::text[], $8::smallint[],
@@ -117,7 +125,10 @@ async fn insert_chunk(
 
 /// Lets flows share jobs that existed when they asked for them and that are not their children: from now on they are told of
 /// the job's end as its parent is. Answers the flows whose job has already ended.
-pub(crate) async fn share(conn: &mut PgConnection, asked: &[(i64, &str)]) -> sqlx::Result<Vec<i64>> {
+pub(crate) async fn share(
+    conn: &mut PgConnection,
+    asked: &[(i64, &str)],
+) -> sqlx::Result<Vec<i64>> {
     if asked.is_empty() {
         return Ok(Vec::new());
     }
@@ -139,13 +150,31 @@ pub(crate) async fn share(conn: &mut PgConnection, asked: &[(i64, &str)]) -> sql
 }
 
 /// What is known of jobs, by key.
-pub(crate) async fn states(conn: &mut PgConnection, keys: &[&str]) -> sqlx::Result<HashMap<String, ChildState>> {
+pub(crate) async fn states(
+    conn: &mut PgConnection,
+    keys: &[&str],
+) -> sqlx::Result<HashMap<String, ChildState>> {
     if keys.is_empty() {
         return Ok(HashMap::new());
     }
     let rows: Vec<(String, String, Option<Value>, Option<String>)> =
-        sqlx::query_as("SELECT key, state, output, error FROM job WHERE key = ANY($1)").bind(keys).fetch_all(conn).await?;
-    Ok(rows.into_iter().map(|(key, state, output, error)| (key, ChildState { state, output, error })).collect())
+        sqlx::query_as("SELECT key, state, output, error FROM job WHERE key = ANY($1)")
+            .bind(keys)
+            .fetch_all(conn)
+            .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(key, state, output, error)| {
+            (
+                key,
+                ChildState {
+                    state,
+                    output,
+                    error,
+                },
+            )
+        })
+        .collect())
 }
 
 /// What a claim took.
@@ -162,7 +191,13 @@ pub struct Taken {
 ///
 /// Queues with limits are claimed from only if `limited` says that the caller holds their rows. A worker that was declared lost
 /// and does not know yet gets nothing.
-pub async fn claim(conn: &mut PgConnection, worker: i64, queues: &[String], limits: &[i32], limited: bool) -> sqlx::Result<Taken> {
+pub async fn claim(
+    conn: &mut PgConnection,
+    worker: i64,
+    queues: &[String],
+    limits: &[i32],
+    limited: bool,
+) -> sqlx::Result<Taken> {
     let rows = sqlx::query(
         "WITH due AS MATERIALIZED (
              SELECT j.id, (SELECT count(*) FROM pause) > 0 AND is_paused(j.id) AS paused
@@ -219,7 +254,10 @@ pub async fn claim(conn: &mut PgConnection, worker: i64, queues: &[String], limi
 }
 
 /// The children of flows, and the jobs they share: what a pass remembers.
-pub async fn histories(conn: &mut PgConnection, flows: &[i64]) -> sqlx::Result<HashMap<i64, HashMap<String, ChildState>>> {
+pub async fn histories(
+    conn: &mut PgConnection,
+    flows: &[i64],
+) -> sqlx::Result<HashMap<i64, HashMap<String, ChildState>>> {
     let rows: Vec<(i64, String, String, Option<Value>, Option<String>)> = sqlx::query_as(
         "SELECT parent_id, key, state, output, error FROM job WHERE parent_id = ANY($1)
          UNION ALL
@@ -231,7 +269,14 @@ pub async fn histories(conn: &mut PgConnection, flows: &[i64]) -> sqlx::Result<H
     .await?;
     let mut histories: HashMap<i64, HashMap<String, ChildState>> = HashMap::new();
     for (flow, key, state, output, error) in rows {
-        histories.entry(flow).or_default().insert(key, ChildState { state, output, error });
+        histories.entry(flow).or_default().insert(
+            key,
+            ChildState {
+                state,
+                output,
+                error,
+            },
+        );
     }
     Ok(histories)
 }

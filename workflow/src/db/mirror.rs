@@ -22,10 +22,21 @@ pub async fn publish(
                 super::state_file::write(&mut *conn, path, content, "step").await?;
                 ("put", content.clone())
             }
-            MirrorChange::MergeEntry { key, value, .. } => ("merge_entry", json!({ "key": key, "value": value }).to_string().into()),
-            MirrorChange::MatrixRow { left, right, margin, .. } => {
-                ("matrix_row", json!({ "left": left, "right": right, "margin": margin }).to_string().into())
-            }
+            MirrorChange::MergeEntry { key, value, .. } => (
+                "merge_entry",
+                json!({ "key": key, "value": value }).to_string().into(),
+            ),
+            MirrorChange::MatrixRow {
+                left,
+                right,
+                margin,
+                ..
+            } => (
+                "matrix_row",
+                json!({ "left": left, "right": right, "margin": margin })
+                    .to_string()
+                    .into(),
+            ),
             MirrorChange::AppendLine { line, .. } => ("append_line", line.clone().into_bytes()),
         };
         sqlx::query(
@@ -107,7 +118,8 @@ pub async fn pending(conn: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<Pe
     .await?;
     rows.into_iter()
         .map(|row| {
-            let change = decode(row.path, &row.change, row.content).map_err(|error| sqlx::Error::Decode(error.into()))?;
+            let change = decode(row.path, &row.change, row.content)
+                .map_err(|error| sqlx::Error::Decode(error.into()))?;
             Ok(PendingChange {
                 id: row.id,
                 job_id: row.job_id,
@@ -123,9 +135,14 @@ pub async fn pending(conn: &mut PgConnection, limit: i64) -> sqlx::Result<Vec<Pe
 }
 
 fn decode(path: String, kind: &str, content: Vec<u8>) -> Result<MirrorChange, String> {
-    let parse = |content: &[u8]| serde_json::from_slice::<Value>(content).map_err(|error| error.to_string());
+    let parse = |content: &[u8]| {
+        serde_json::from_slice::<Value>(content).map_err(|error| error.to_string())
+    };
     let text = |value: &Value, field: &str| {
-        value[field].as_str().map(str::to_owned).ok_or_else(|| format!("the outbox row of {path} has no {field}"))
+        value[field]
+            .as_str()
+            .map(str::to_owned)
+            .ok_or_else(|| format!("the outbox row of {path} has no {field}"))
     };
     match kind {
         "put" => Ok(MirrorChange::Put { path, content }),
@@ -136,15 +153,28 @@ fn decode(path: String, kind: &str, content: Vec<u8>) -> Result<MirrorChange, St
         "merge_entry" => {
             let row = parse(&content)?;
             let key = text(&row, "key")?;
-            Ok(MirrorChange::MergeEntry { path, key, value: row["value"].clone() })
+            Ok(MirrorChange::MergeEntry {
+                path,
+                key,
+                value: row["value"].clone(),
+            })
         }
         "matrix_row" => {
             let row = parse(&content)?;
             let (left, right) = (text(&row, "left")?, text(&row, "right")?);
-            let margin = row["margin"].as_f64().ok_or_else(|| format!("the outbox row of {path} has no margin"))?;
-            Ok(MirrorChange::MatrixRow { path, left, right, margin })
+            let margin = row["margin"]
+                .as_f64()
+                .ok_or_else(|| format!("the outbox row of {path} has no margin"))?;
+            Ok(MirrorChange::MatrixRow {
+                path,
+                left,
+                right,
+                margin,
+            })
         }
-        other => Err(format!("the outbox row of {path} has the unknown change {other}")),
+        other => Err(format!(
+            "the outbox row of {path} has the unknown change {other}"
+        )),
     }
 }
 

@@ -3,7 +3,6 @@
 //! Functions take a connection, so callers choose the transaction; one that says it is a single statement may also run
 //! without one. Lock order: limited queues by name, then rows of `job` in ascending id, then everything else.
 
-
 mod sql;
 
 pub mod attempt;
@@ -63,7 +62,11 @@ pub async fn start(conn: &mut PgConnection, jobs: &[NewJob]) -> sqlx::Result<usi
 /// # Errors
 ///
 /// Whatever the database says.
-pub async fn fire(conn: &mut PgConnection, name: &str, payload: &serde_json::Value) -> sqlx::Result<()> {
+pub async fn fire(
+    conn: &mut PgConnection,
+    name: &str,
+    payload: &serde_json::Value,
+) -> sqlx::Result<()> {
     let queues = event::fire(&mut *conn, name, payload).await?;
     notify_jobs(conn, queues).await
 }
@@ -79,13 +82,21 @@ pub async fn wake(conn: &mut PgConnection, keys: &[String]) -> sqlx::Result<()> 
 }
 
 /// Wakes the workers of `queues` when the transaction commits; one statement.
-pub(crate) async fn notify_jobs(conn: &mut PgConnection, mut queues: Vec<String>) -> sqlx::Result<()> {
+pub(crate) async fn notify_jobs(
+    conn: &mut PgConnection,
+    mut queues: Vec<String>,
+) -> sqlx::Result<()> {
     queues.sort_unstable();
     queues.dedup();
     if queues.is_empty() {
         return Ok(());
     }
-    sqlx::query("SELECT pg_notify($1, $2)").bind(JOB_CHANNEL).bind(queues.join(",")).execute(conn).await.map(drop)
+    sqlx::query("SELECT pg_notify($1, $2)")
+        .bind(JOB_CHANNEL)
+        .bind(queues.join(","))
+        .execute(conn)
+        .await
+        .map(drop)
 }
 
 /// Whether trying again later can help: the connection or the server failed, not the statement.
@@ -93,7 +104,9 @@ pub fn is_transient(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Database(database) => database.code().is_some_and(|code| {
             // Connections, shutdowns, cancelled statements, a standby, serialisation and deadlocks, resources, locks, the disk.
-            ["08", "57P", "57014", "25006", "40", "53", "55P", "58"].iter().any(|class| code.starts_with(class))
+            ["08", "57P", "57014", "25006", "40", "53", "55P", "58"]
+                .iter()
+                .any(|class| code.starts_with(class))
         }),
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)

@@ -61,7 +61,11 @@ pub struct Filter {
 
 impl Filter {
     fn is_empty(&self) -> bool {
-        self.id.is_none() && self.key.is_none() && self.name.is_none() && self.queue.is_none() && self.round.is_none()
+        self.id.is_none()
+            && self.key.is_none()
+            && self.name.is_none()
+            && self.queue.is_none()
+            && self.round.is_none()
     }
 
     fn as_json(&self) -> Value {
@@ -70,7 +74,8 @@ impl Filter {
 }
 
 /// The filter as a row, from the parameter `$1`.
-const FILTER: &str = "jsonb_to_record($1) AS f(id bigint, key text, name text, queue text, round integer)";
+const FILTER: &str =
+    "jsonb_to_record($1) AS f(id bigint, key text, name text, queue text, round integer)";
 /// Whether a job matches it.
 const MATCHES: &str = "(f.id IS NULL OR job.id = f.id)
     AND (f.key IS NULL OR CASE WHEN right(f.key, 1) = '*' THEN starts_with(job.key, left(f.key, -1)) ELSE job.key = f.key END)
@@ -86,11 +91,23 @@ const MATCHES: &str = "(f.id IS NULL OR job.id = f.id)
 /// # Errors
 ///
 /// [`OperatorError`].
-pub async fn retry(conn: &mut PgConnection, filter: &Filter, operator: &Operator<'_>) -> Result<u64, OperatorError> {
+pub async fn retry(
+    conn: &mut PgConnection,
+    filter: &Filter,
+    operator: &Operator<'_>,
+) -> Result<u64, OperatorError> {
     const RETRY: &str = "
         UPDATE job SET state = 'available', failures = 0, run_at = now(), finished_at = NULL, error = NULL
         FROM chosen WHERE job.id = chosen.id RETURNING job.queue";
-    act(conn, "retry", filter, operator, "job.kind <> 'wait' AND job.state IN ('parked', 'failed', 'scheduled')", RETRY).await
+    act(
+        conn,
+        "retry",
+        filter,
+        operator,
+        "job.kind <> 'wait' AND job.state IN ('parked', 'failed', 'scheduled')",
+        RETRY,
+    )
+    .await
 }
 
 /// Gives running jobs to other workers: the attempts that hold them are fenced and told to stop.
@@ -98,7 +115,11 @@ pub async fn retry(conn: &mut PgConnection, filter: &Filter, operator: &Operator
 /// # Errors
 ///
 /// [`OperatorError`].
-pub async fn force_retry(conn: &mut PgConnection, filter: &Filter, operator: &Operator<'_>) -> Result<u64, OperatorError> {
+pub async fn force_retry(
+    conn: &mut PgConnection,
+    filter: &Filter,
+    operator: &Operator<'_>,
+) -> Result<u64, OperatorError> {
     const TAKE: &str = "
         UPDATE job SET state = 'available', claimed_by = NULL, failures = 0
         FROM chosen WHERE job.id = chosen.id
@@ -107,7 +128,15 @@ pub async fn force_retry(conn: &mut PgConnection, filter: &Filter, operator: &Op
     ), kept AS (
         INSERT INTO attempt (job_id, attempt, worker_id, started_at, outcome, error)
         SELECT id, attempt, claimed_by, claimed_at, 'superseded', 'taken away by ' || $2 || ': ' || $3 FROM changed";
-    act(conn, "force-retry", filter, operator, "job.state = 'running'", TAKE).await
+    act(
+        conn,
+        "force-retry",
+        filter,
+        operator,
+        "job.state = 'running'",
+        TAKE,
+    )
+    .await
 }
 
 /// Pauses jobs: running attempts end as they do, and nothing that matches starts from now on, also what is started or becomes
@@ -117,7 +146,11 @@ pub async fn force_retry(conn: &mut PgConnection, filter: &Filter, operator: &Op
 /// # Errors
 ///
 /// [`OperatorError`].
-pub async fn pause(conn: &mut PgConnection, filter: &Filter, operator: &Operator<'_>) -> Result<u64, OperatorError> {
+pub async fn pause(
+    conn: &mut PgConnection,
+    filter: &Filter,
+    operator: &Operator<'_>,
+) -> Result<u64, OperatorError> {
     check(operator)?;
     if filter.is_empty() {
         return Err(OperatorError::NoFilter);
@@ -129,7 +162,10 @@ pub async fn pause(conn: &mut PgConnection, filter: &Filter, operator: &Operator
          WHERE NOT EXISTS (SELECT FROM pause p WHERE (p.job_id, p.key, p.name, p.queue, p.round)
                                                      IS NOT DISTINCT FROM (f.id, f.key, f.name, f.queue, f.round))"
     );
-    sqlx::query(AssertSqlSafe(set)).bind(filter.as_json()).execute(&mut *transaction).await?;
+    sqlx::query(AssertSqlSafe(set))
+        .bind(filter.as_json())
+        .execute(&mut *transaction)
+        .await?;
     let paused = sqlx::query(
         "WITH due AS MATERIALIZED (SELECT id FROM job WHERE state = 'available' AND is_paused(id)),
               locked AS MATERIALIZED (SELECT id FROM job WHERE id IN (SELECT id FROM due) ORDER BY id FOR NO KEY UPDATE)
@@ -138,7 +174,14 @@ pub async fn pause(conn: &mut PgConnection, filter: &Filter, operator: &Operator
     .execute(&mut *transaction)
     .await?
     .rows_affected();
-    keep(&mut transaction, operator, "pause", &filter.as_json().to_string(), json!({ "jobs": paused })).await?;
+    keep(
+        &mut transaction,
+        operator,
+        "pause",
+        &filter.as_json().to_string(),
+        json!({ "jobs": paused }),
+    )
+    .await?;
     transaction.commit().await?;
     Ok(paused)
 }
@@ -149,7 +192,11 @@ pub async fn pause(conn: &mut PgConnection, filter: &Filter, operator: &Operator
 /// # Errors
 ///
 /// [`OperatorError`].
-pub async fn resume(conn: &mut PgConnection, filter: &Filter, operator: &Operator<'_>) -> Result<u64, OperatorError> {
+pub async fn resume(
+    conn: &mut PgConnection,
+    filter: &Filter,
+    operator: &Operator<'_>,
+) -> Result<u64, OperatorError> {
     check(operator)?;
     if filter.is_empty() {
         return Err(OperatorError::NoFilter);
@@ -157,13 +204,18 @@ pub async fn resume(conn: &mut PgConnection, filter: &Filter, operator: &Operato
     let mut transaction = conn.begin().await?;
     // A claim under way may be about to put a job aside because of a pause that is lifted here. It ends before the lock is
     // granted, and the next one waits until this has committed.
-    sqlx::query("LOCK TABLE pause IN ACCESS EXCLUSIVE MODE").execute(&mut *transaction).await?;
+    sqlx::query("LOCK TABLE pause IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut *transaction)
+        .await?;
     let lift = format!(
         "DELETE FROM pause p USING {FILTER}
          WHERE (f.id IS NULL OR p.job_id = f.id) AND (f.key IS NULL OR p.key = f.key) AND (f.name IS NULL OR p.name = f.name)
            AND (f.queue IS NULL OR p.queue = f.queue) AND (f.round IS NULL OR p.round = f.round)"
     );
-    sqlx::query(AssertSqlSafe(lift)).bind(filter.as_json()).execute(&mut *transaction).await?;
+    sqlx::query(AssertSqlSafe(lift))
+        .bind(filter.as_json())
+        .execute(&mut *transaction)
+        .await?;
     let (resumed, _): (i64, Option<String>) = sqlx::query_as(concat!(
         "WITH free AS MATERIALIZED (SELECT id FROM job WHERE state = 'paused' AND NOT is_paused(id)),
               locked AS MATERIALIZED (SELECT id FROM job WHERE id IN (SELECT id FROM free) ORDER BY id FOR NO KEY UPDATE),
@@ -175,7 +227,14 @@ pub async fn resume(conn: &mut PgConnection, filter: &Filter, operator: &Operato
     ))
     .fetch_one(&mut *transaction)
     .await?;
-    keep(&mut transaction, operator, "resume", &filter.as_json().to_string(), json!({ "jobs": resumed })).await?;
+    keep(
+        &mut transaction,
+        operator,
+        "resume",
+        &filter.as_json().to_string(),
+        json!({ "jobs": resumed }),
+    )
+    .await?;
     transaction.commit().await?;
     Ok(u64::try_from(resumed).unwrap_or(0))
 }
@@ -185,7 +244,11 @@ pub async fn resume(conn: &mut PgConnection, filter: &Filter, operator: &Operato
 /// # Errors
 ///
 /// [`OperatorError`].
-pub async fn cancel(conn: &mut PgConnection, key: &str, operator: &Operator<'_>) -> Result<u64, OperatorError> {
+pub async fn cancel(
+    conn: &mut PgConnection,
+    key: &str,
+    operator: &Operator<'_>,
+) -> Result<u64, OperatorError> {
     check(operator)?;
     let mut transaction = conn.begin().await?;
     if super::job::find(&mut transaction, key).await?.is_none() {
@@ -193,7 +256,14 @@ pub async fn cancel(conn: &mut PgConnection, key: &str, operator: &Operator<'_>)
     }
     let reason = format!("cancelled by {}: {}", operator.name, operator.reason);
     let cancelled = super::cancel::cancel_unfinished(&mut transaction, &[key], &reason).await?;
-    keep(&mut transaction, operator, "cancel", key, json!({ "jobs": cancelled })).await?;
+    keep(
+        &mut transaction,
+        operator,
+        "cancel",
+        key,
+        json!({ "jobs": cancelled }),
+    )
+    .await?;
     transaction.commit().await?;
     Ok(u64::try_from(cancelled).unwrap_or(0))
 }
@@ -203,7 +273,12 @@ pub async fn cancel(conn: &mut PgConnection, key: &str, operator: &Operator<'_>)
 /// # Errors
 ///
 /// [`OperatorError`].
-pub async fn pause_queue(conn: &mut PgConnection, queue: &str, paused: bool, operator: &Operator<'_>) -> Result<(), OperatorError> {
+pub async fn pause_queue(
+    conn: &mut PgConnection,
+    queue: &str,
+    paused: bool,
+    operator: &Operator<'_>,
+) -> Result<(), OperatorError> {
     check(operator)?;
     let mut transaction = conn.begin().await?;
     sqlx::query("INSERT INTO queue (name, paused) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET paused = excluded.paused")
@@ -212,7 +287,18 @@ pub async fn pause_queue(conn: &mut PgConnection, queue: &str, paused: bool, ope
         .execute(&mut *transaction)
         .await?;
     super::notify_jobs(&mut transaction, vec!["*".to_owned()]).await?;
-    keep(&mut transaction, operator, if paused { "pause-queue" } else { "resume-queue" }, queue, Value::Null).await?;
+    keep(
+        &mut transaction,
+        operator,
+        if paused {
+            "pause-queue"
+        } else {
+            "resume-queue"
+        },
+        queue,
+        Value::Null,
+    )
+    .await?;
     Ok(transaction.commit().await?)
 }
 
@@ -244,16 +330,33 @@ async fn act(
         .bind(operator.reason)
         .fetch_one(&mut *transaction)
         .await?;
-    keep(&mut transaction, operator, action, &filter.as_json().to_string(), json!({ "jobs": changed })).await?;
+    keep(
+        &mut transaction,
+        operator,
+        action,
+        &filter.as_json().to_string(),
+        json!({ "jobs": changed }),
+    )
+    .await?;
     transaction.commit().await?;
     Ok(u64::try_from(changed).unwrap_or(0))
 }
 
 fn check(operator: &Operator<'_>) -> Result<(), OperatorError> {
-    if operator.reason.trim().is_empty() { Err(OperatorError::NoReason) } else { Ok(()) }
+    if operator.reason.trim().is_empty() {
+        Err(OperatorError::NoReason)
+    } else {
+        Ok(())
+    }
 }
 
-async fn keep(transaction: &mut PgTransaction<'_>, operator: &Operator<'_>, action: &str, target: &str, after: Value) -> sqlx::Result<()> {
+async fn keep(
+    transaction: &mut PgTransaction<'_>,
+    operator: &Operator<'_>,
+    action: &str,
+    target: &str,
+    after: Value,
+) -> sqlx::Result<()> {
     sqlx::query("INSERT INTO operator_action (operator, action, target, reason, after) VALUES ($1, $2, $3, $4, $5)")
         .bind(operator.name)
         .bind(action)

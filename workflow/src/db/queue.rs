@@ -20,9 +20,16 @@ pub struct Allowance {
 
 /// Locks the limited queues among `queues` until the transaction ends and answers what each may start now. Queues without
 /// a row have no limit and are not in the answer.
-pub async fn allowances(conn: &mut PgConnection, queues: &[String], wanted: &[i32]) -> sqlx::Result<Vec<Allowance>> {
+pub async fn allowances(
+    conn: &mut PgConnection,
+    queues: &[String],
+    wanted: &[i32],
+) -> sqlx::Result<Vec<Allowance>> {
     // A statement of its own: the next one must see what others committed while this one waited.
-    sqlx::query("SELECT FROM queue WHERE name = ANY($1) ORDER BY name FOR UPDATE").bind(queues).execute(&mut *conn).await?;
+    sqlx::query("SELECT FROM queue WHERE name = ANY($1) ORDER BY name FOR UPDATE")
+        .bind(queues)
+        .execute(&mut *conn)
+        .await?;
     sqlx::query_as(
         "WITH filled AS (
              SELECT q.*, w.most,
@@ -44,7 +51,11 @@ pub async fn allowances(conn: &mut PgConnection, queues: &[String], wanted: &[i3
 }
 
 /// Takes tokens out of the bucket of a rate limit.
-pub async fn spend(conn: &mut PgConnection, allowance: &Allowance, started: i32) -> sqlx::Result<()> {
+pub async fn spend(
+    conn: &mut PgConnection,
+    allowance: &Allowance,
+    started: i32,
+) -> sqlx::Result<()> {
     sqlx::query("UPDATE queue SET tokens = $2, refilled_at = clock_timestamp() WHERE name = $1")
         .bind(&allowance.name)
         .bind(allowance.bucket.map(|bucket| bucket - f64::from(started)))
@@ -55,11 +66,18 @@ pub async fn spend(conn: &mut PgConnection, allowance: &Allowance, started: i32)
 
 /// Which queues have a row: they are claimed from one transaction at a time.
 pub async fn limited(conn: &mut PgConnection) -> sqlx::Result<Vec<String>> {
-    sqlx::query_scalar("SELECT name FROM queue").fetch_all(conn).await
+    sqlx::query_scalar("SELECT name FROM queue")
+        .fetch_all(conn)
+        .await
 }
 
 /// Sets a queue's limits over all replicas.
-pub async fn limit(conn: &mut PgConnection, name: &str, capacity: Option<i32>, rate_per_second: Option<f64>) -> sqlx::Result<()> {
+pub async fn limit(
+    conn: &mut PgConnection,
+    name: &str,
+    capacity: Option<i32>,
+    rate_per_second: Option<f64>,
+) -> sqlx::Result<()> {
     sqlx::query(
         "WITH changed AS (
              INSERT INTO queue (name, capacity, rate_per_second) VALUES ($1, $2, $3)

@@ -21,7 +21,9 @@ pub enum PruneError {
     #[error("round {0} is not closed: only the history of a closed round can be removed")]
     NotClosed(u32),
     /// The public repository does not have everything yet.
-    #[error("{files} state file changes of round {round} are not in the repository yet; wait for git-sync, then prune again")]
+    #[error(
+        "{files} state file changes of round {round} are not in the repository yet; wait for git-sync, then prune again"
+    )]
     NotMirrored {
         /// Round.
         round: u32,

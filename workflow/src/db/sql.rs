@@ -41,7 +41,11 @@ macro_rules! tell_flows {
 /// Notifies the workers of a CTE `(queue)`, at most once; an expression.
 macro_rules! notify {
     ($notices:literal) => {
-        concat!("(SELECT pg_notify('assize_job', string_agg(DISTINCT queue, ','))::text FROM ", $notices, " HAVING count(*) > 0)")
+        concat!(
+            "(SELECT pg_notify('assize_job', string_agg(DISTINCT queue, ','))::text FROM ",
+            $notices,
+            " HAVING count(*) > 0)"
+        )
     };
 }
 

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use anyhow::Context as _;
 use schema::{
     Hotkey, RoundNumber, Side, StateFile,
-    files::{AuditRequests, GenerationAudits, GenerationReport, GenerationReports, Matrix, SourceAudits, report::MatchReport},
+    files::{
+        AuditRequests, GenerationAudits, GenerationReport, GenerationReports, Matrix, SourceAudits,
+        report::MatchReport,
+    },
     paths,
 };
 use serde_json::Value;
@@ -46,13 +49,20 @@ pub struct Published {
 /// # Errors
 ///
 /// If the database fails or a stored file cannot be read; the file is named.
-pub async fn standing(conn: &mut PgConnection, round: RoundNumber, prompts: usize) -> anyhow::Result<Standing> {
+pub async fn standing(
+    conn: &mut PgConnection,
+    round: RoundNumber,
+    prompts: usize,
+) -> anyhow::Result<Standing> {
     let mut standing = Standing::default();
     measurements(conn, round, &mut standing).await?;
     standing.observation.reports = reports(conn, round).await?;
-    standing.observation.source_audits = file::<SourceAudits>(conn, &paths::source_audit(round)).await?;
-    standing.observation.requests = file::<AuditRequests>(conn, &paths::require_audit(round)).await?;
-    standing.observation.verdicts = file::<GenerationAudits>(conn, &paths::generation_audits(round)).await?;
+    standing.observation.source_audits =
+        file::<SourceAudits>(conn, &paths::source_audit(round)).await?;
+    standing.observation.requests =
+        file::<AuditRequests>(conn, &paths::require_audit(round)).await?;
+    standing.observation.verdicts =
+        file::<GenerationAudits>(conn, &paths::generation_audits(round)).await?;
     entries(conn, round, prompts, &mut standing).await?;
     let regenerating: Vec<String> = sqlx::query_scalar(
         "SELECT input ->> 'side' FROM job WHERE round = $1 AND name = 'regeneration'
@@ -65,7 +75,11 @@ pub async fn standing(conn: &mut PgConnection, round: RoundNumber, prompts: usiz
     Ok(standing)
 }
 
-async fn measurements(conn: &mut PgConnection, round: RoundNumber, standing: &mut Standing) -> anyhow::Result<()> {
+async fn measurements(
+    conn: &mut PgConnection,
+    round: RoundNumber,
+    standing: &mut Standing,
+) -> anyhow::Result<()> {
     let rows: Vec<(String, String, String, f64, bool)> = sqlx::query_as(
         "SELECT matrix, left_side, right_side, margin, published FROM match_result WHERE round = $1 ORDER BY position",
     )
@@ -76,9 +90,17 @@ async fn measurements(conn: &mut PgConnection, round: RoundNumber, standing: &mu
     for (matrix, left, right, margin, public) in rows {
         let right = Hotkey::new(right);
         let (all, shown, kind) = if matrix == "matches" {
-            (&mut standing.observation.matches, &mut standing.published.matches, "match")
+            (
+                &mut standing.observation.matches,
+                &mut standing.published.matches,
+                "match",
+            )
         } else {
-            (&mut standing.observation.audits, &mut standing.published.audits, "compare")
+            (
+                &mut standing.observation.audits,
+                &mut standing.published.audits,
+                "compare",
+            )
         };
         all.insert(&left.as_str(), &right, margin);
         if public {
@@ -93,9 +115,12 @@ async fn measurements(conn: &mut PgConnection, round: RoundNumber, standing: &mu
             .fetch_all(conn)
             .await?;
     for (key, report) in reports {
-        let report: Option<MatchReport> =
-            serde_json::from_value(report).with_context(|| format!("the stored report of {key} has another shape"))?;
-        standing.published.reports.extend(report.map(|report| (key, report)));
+        let report: Option<MatchReport> = serde_json::from_value(report)
+            .with_context(|| format!("the stored report of {key} has another shape"))?;
+        standing
+            .published
+            .reports
+            .extend(report.map(|report| (key, report)));
     }
     Ok(())
 }
@@ -110,13 +135,19 @@ async fn reports(conn: &mut PgConnection, round: RoundNumber) -> anyhow::Result<
     .await?;
     rows.into_iter()
         .map(|row| {
-            let report: GenerationReport = serde_json::from_value(row).context("a stored generation report has another shape")?;
+            let report: GenerationReport = serde_json::from_value(row)
+                .context("a stored generation report has another shape")?;
             Ok((report.hotkey.clone(), report))
         })
         .collect()
 }
 
-async fn entries(conn: &mut PgConnection, round: RoundNumber, prompts: usize, standing: &mut Standing) -> anyhow::Result<()> {
+async fn entries(
+    conn: &mut PgConnection,
+    round: RoundNumber,
+    prompts: usize,
+    standing: &mut Standing,
+) -> anyhow::Result<()> {
     let rows: Vec<(String, i32, Vec<String>, i64)> = sqlx::query_as(
         "SELECT hotkey, repeat, coalesce(array_agg(stem) FILTER (WHERE js IS NOT NULL), '{}'), count(*)
          FROM entry WHERE round = $1 GROUP BY hotkey, repeat",
@@ -124,28 +155,43 @@ async fn entries(conn: &mut PgConnection, round: RoundNumber, prompts: usize, st
     .bind(round.0 as i32)
     .fetch_all(conn)
     .await?;
-    let mut delivered = Delivered { baseline: Outputs::NotReady, submitted: BTreeMap::new(), regenerated: BTreeMap::new() };
+    let mut delivered = Delivered {
+        baseline: Outputs::NotReady,
+        submitted: BTreeMap::new(),
+        regenerated: BTreeMap::new(),
+    };
     for (side, repeat, stems, settled) in rows {
         let any = !stems.is_empty();
         match (Side::from(side.as_str()), repeat) {
-            (Side::Leader, _) if settled as usize >= prompts => delivered.baseline = Outputs::complete(any),
+            (Side::Leader, _) if settled as usize >= prompts => {
+                delivered.baseline = Outputs::complete(any)
+            }
             (Side::Leader, _) => {}
             (Side::Miner(hotkey), 0) => {
                 if settled as usize >= prompts {
-                    delivered.submitted.insert(hotkey.clone(), Outputs::complete(any));
+                    delivered
+                        .submitted
+                        .insert(hotkey.clone(), Outputs::complete(any));
                 }
-                standing.submitted_stems.insert(hotkey, stems.into_iter().collect());
+                standing
+                    .submitted_stems
+                    .insert(hotkey, stems.into_iter().collect());
             }
             // A repeat is complete when the miner's report lists it, whatever is missing from it.
             (Side::Miner(hotkey), repeat) => {
-                delivered.regenerated.insert((hotkey, repeat as u32), Outputs::complete(any));
+                delivered
+                    .regenerated
+                    .insert((hotkey, repeat as u32), Outputs::complete(any));
             }
         }
     }
     // A listed repeat without a single row failed on every prompt.
     for report in standing.observation.reports.values() {
         for repeat in &report.repeats {
-            delivered.regenerated.entry((report.hotkey.clone(), repeat.repeat_index)).or_insert(Outputs::Empty);
+            delivered
+                .regenerated
+                .entry((report.hotkey.clone(), repeat.repeat_index))
+                .or_insert(Outputs::Empty);
         }
     }
     standing.observation.delivered = delivered;
@@ -176,7 +222,19 @@ pub async fn side_entries(
     .bind(repeat as i32)
     .fetch_all(conn)
     .await?;
-    Ok(rows.into_iter().map(|(stem, js, views, document_sha256)| (stem, DuelSide { js, views, document_sha256 })).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(stem, js, views, document_sha256)| {
+            (
+                stem,
+                DuelSide {
+                    js,
+                    views,
+                    document_sha256,
+                },
+            )
+        })
+        .collect())
 }
 
 /// The decided builds of a round.
@@ -184,7 +242,11 @@ pub async fn side_entries(
 /// # Errors
 ///
 /// Whatever the database says.
-pub async fn build_image(conn: &mut PgConnection, round: RoundNumber, hotkey: &Hotkey) -> sqlx::Result<Option<(String, Option<String>)>> {
+pub async fn build_image(
+    conn: &mut PgConnection,
+    round: RoundNumber,
+    hotkey: &Hotkey,
+) -> sqlx::Result<Option<(String, Option<String>)>> {
     sqlx::query_as("SELECT status, docker_image FROM build WHERE round = $1 AND hotkey = $2")
         .bind(round.0 as i32)
         .bind(hotkey.as_str())
@@ -197,7 +259,11 @@ pub async fn build_image(conn: &mut PgConnection, round: RoundNumber, hotkey: &H
 /// # Errors
 ///
 /// Whatever the database says.
-pub async fn submitted_code(conn: &mut PgConnection, round: RoundNumber, hotkey: &Hotkey) -> sqlx::Result<Option<(String, String)>> {
+pub async fn submitted_code(
+    conn: &mut PgConnection,
+    round: RoundNumber,
+    hotkey: &Hotkey,
+) -> sqlx::Result<Option<(String, String)>> {
     sqlx::query_as("SELECT repo, commit FROM submission WHERE round = $1 AND hotkey = $2")
         .bind(round.0 as i32)
         .bind(hotkey.as_str())

@@ -27,7 +27,11 @@ pub async fn register(
 }
 
 /// Renews the lease; false if the worker has been declared lost.
-pub async fn heartbeat(conn: &mut PgConnection, worker: i64, lease_seconds: f64) -> sqlx::Result<bool> {
+pub async fn heartbeat(
+    conn: &mut PgConnection,
+    worker: i64,
+    lease_seconds: f64,
+) -> sqlx::Result<bool> {
     let updated = sqlx::query(
         "UPDATE worker SET heartbeat_at = now(), lease_expires_at = now() + make_interval(secs => $2)
          WHERE id = $1 AND state = 'live'",
@@ -52,7 +56,9 @@ pub struct Live {
 
 /// Every worker whose lease runs.
 pub async fn live(conn: &mut PgConnection) -> sqlx::Result<Vec<Live>> {
-    sqlx::query_as("SELECT id, host, pid FROM worker WHERE state = 'live'").fetch_all(conn).await
+    sqlx::query_as("SELECT id, host, pid FROM worker WHERE state = 'live'")
+        .fetch_all(conn)
+        .await
 }
 
 /// Ends the leases of workers known to be dead; the next sweep gives their jobs to others.
@@ -110,7 +116,11 @@ pub async fn sweep(conn: &mut PgConnection) -> sqlx::Result<Vec<i64>> {
 
 /// Gives back running jobs that the worker holds in the database without knowing of them: the answer to a claim got lost.
 /// A single statement; answers how many.
-pub async fn release_unknown(conn: &mut PgConnection, worker: i64, known: &[(i64, i32)]) -> sqlx::Result<i64> {
+pub async fn release_unknown(
+    conn: &mut PgConnection,
+    worker: i64,
+    known: &[(i64, i32)],
+) -> sqlx::Result<i64> {
     let (released, _): (i64, Option<String>) = sqlx::query_as(concat!(
         "WITH unknown AS MATERIALIZED (
              SELECT id FROM job
@@ -140,5 +150,8 @@ pub async fn release_unknown(conn: &mut PgConnection, worker: i64, known: &[(i64
 
 /// The running attempts that the worker holds in the database: job id and attempt.
 pub async fn held_by(conn: &mut PgConnection, worker: i64) -> sqlx::Result<Vec<(i64, i32)>> {
-    sqlx::query_as("SELECT id, attempt FROM job WHERE claimed_by = $1 AND state = 'running'").bind(worker).fetch_all(conn).await
+    sqlx::query_as("SELECT id, attempt FROM job WHERE claimed_by = $1 AND state = 'running'")
+        .bind(worker)
+        .fetch_all(conn)
+        .await
 }

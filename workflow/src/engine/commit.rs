@@ -112,7 +112,9 @@ pub struct Ending {
 impl Ending {
     fn effects(&self) -> Option<&Effects> {
         match &self.end {
-            End::Completed { effects, .. } | End::Suspended { effects, .. } => Some(effects).filter(|effects| !effects.is_empty()),
+            End::Completed { effects, .. } | End::Suspended { effects, .. } => {
+                Some(effects).filter(|effects| !effects.is_empty())
+            }
             _ => None,
         }
     }
@@ -158,8 +160,18 @@ pub enum Verdict {
 ///
 /// Whatever the database says; then nothing of the batch is committed, or all of it was and the answer got lost. Calling
 /// again with the same batch is always right.
-pub async fn commit(conn: &mut PgConnection, worker: i64, batch: &[Ending]) -> sqlx::Result<Vec<Verdict>> {
-    if batch.iter().all(|ending| ending.company() == Company::Plain) || batch.iter().all(|ending| ending.company() == Company::Inline) {
+pub async fn commit(
+    conn: &mut PgConnection,
+    worker: i64,
+    batch: &[Ending],
+) -> sqlx::Result<Vec<Verdict>> {
+    if batch
+        .iter()
+        .all(|ending| ending.company() == Company::Plain)
+        || batch
+            .iter()
+            .all(|ending| ending.company() == Company::Inline)
+    {
         return apply(conn, worker, batch, &HashMap::new()).await;
     }
     let mut transaction = conn.begin().await?;
@@ -169,14 +181,32 @@ pub async fn commit(conn: &mut PgConnection, worker: i64, batch: &[Ending]) -> s
     Ok(verdicts)
 }
 
-async fn apply(conn: &mut PgConnection, worker: i64, batch: &[Ending], locked: &HashMap<i64, Held>) -> sqlx::Result<Vec<Verdict>> {
-    let is_asleep = |ending: &&Ending| ending.inline.is_none() && matches!(ending.end, End::Suspended { .. });
-    let plain: Vec<&Ending> = batch.iter().filter(|ending| ending.inline.is_none() && !is_asleep(ending)).collect();
-    let inline: Vec<(&Ending, &NewJob)> = batch.iter().filter_map(|ending| Some((ending, ending.inline.as_ref()?))).collect();
-    let asleep: Vec<&Ending> = batch.iter().filter(is_asleep).filter(|ending| holds(worker, ending, locked)).collect();
+async fn apply(
+    conn: &mut PgConnection,
+    worker: i64,
+    batch: &[Ending],
+    locked: &HashMap<i64, Held>,
+) -> sqlx::Result<Vec<Verdict>> {
+    let is_asleep =
+        |ending: &&Ending| ending.inline.is_none() && matches!(ending.end, End::Suspended { .. });
+    let plain: Vec<&Ending> = batch
+        .iter()
+        .filter(|ending| ending.inline.is_none() && !is_asleep(ending))
+        .collect();
+    let inline: Vec<(&Ending, &NewJob)> = batch
+        .iter()
+        .filter_map(|ending| Some((ending, ending.inline.as_ref()?)))
+        .collect();
+    let asleep: Vec<&Ending> = batch
+        .iter()
+        .filter(is_asleep)
+        .filter(|ending| holds(worker, ending, locked))
+        .collect();
 
     let mut ended = db::ending::end(conn, worker, &plain).await?;
-    let mut recorded = db::ending::record_inline(conn, worker, &inline).await?.into_iter();
+    let mut recorded = db::ending::record_inline(conn, worker, &inline)
+        .await?
+        .into_iter();
     let mut queues = suspend(conn, worker, &asleep).await?;
     ended.extend(asleep.iter().map(|ending| ending.claim.id));
     let late: Vec<(i64, i32)> = batch
@@ -203,7 +233,10 @@ async fn apply(conn: &mut PgConnection, worker: i64, batch: &[Ending], locked: &
             },
             None if ended.contains(&ending.claim.id) => (Verdict::Applied, Some(ending.claim.id)),
             // The answer to an earlier commit of this end was lost.
-            None if outcomes.get(&(ending.claim.id, ending.claim.attempt)).is_some_and(|kept| kept == db::ending::outcome(&ending.end)) => {
+            None if outcomes
+                .get(&(ending.claim.id, ending.claim.attempt))
+                .is_some_and(|kept| kept == db::ending::outcome(&ending.end)) =>
+            {
                 (Verdict::Applied, None)
             }
             None => (Verdict::Fenced, None),
@@ -214,14 +247,21 @@ async fn apply(conn: &mut PgConnection, worker: i64, batch: &[Ending], locked: &
         verdicts.push(verdict);
     }
     // Locking a due job made claims skip it.
-    queues.extend(locked.values().filter(|held| held.state == "available").map(|held| held.queue.clone()));
+    queues.extend(
+        locked
+            .values()
+            .filter(|held| held.state == "available")
+            .map(|held| held.queue.clone()),
+    );
     db::notify_jobs(conn, queues).await?;
     Ok(verdicts)
 }
 
 fn holds(worker: i64, ending: &Ending, locked: &HashMap<i64, Held>) -> bool {
     locked.get(&ending.claim.id).is_some_and(|held| {
-        held.state == "running" && held.attempt == ending.claim.attempt && held.claimed_by == Some(worker)
+        held.state == "running"
+            && held.attempt == ending.claim.attempt
+            && held.claimed_by == Some(worker)
     })
 }
 
@@ -230,19 +270,31 @@ fn touched(batch: &[Ending]) -> Touched<'_> {
     let mut touched = Touched::default();
     for ending in batch {
         touched.ids.push(ending.claim.id);
-        touched.ids.extend(ending.claim.parent_id.filter(|_| ending.inline.is_none()));
+        touched
+            .ids
+            .extend(ending.claim.parent_id.filter(|_| ending.inline.is_none()));
         if let End::Suspended { moot, .. } = &ending.end {
-            touched.moot.extend(moot.iter().map(|(key, _)| key.as_str()));
+            touched
+                .moot
+                .extend(moot.iter().map(|(key, _)| key.as_str()));
         }
         if let Some(effects) = ending.effects() {
-            touched.wakes.extend(effects.wakes.iter().map(String::as_str));
-            touched.events.extend(effects.events.iter().map(|(name, _)| name.as_str()));
+            touched
+                .wakes
+                .extend(effects.wakes.iter().map(String::as_str));
+            touched
+                .events
+                .extend(effects.events.iter().map(|(name, _)| name.as_str()));
         }
     }
     touched
 }
 
-async fn suspend(conn: &mut PgConnection, worker: i64, asleep: &[&Ending]) -> sqlx::Result<Vec<String>> {
+async fn suspend(
+    conn: &mut PgConnection,
+    worker: i64,
+    asleep: &[&Ending],
+) -> sqlx::Result<Vec<String>> {
     if asleep.is_empty() {
         return Ok(Vec::new());
     }
@@ -261,7 +313,12 @@ async fn suspend(conn: &mut PgConnection, worker: i64, asleep: &[&Ending]) -> sq
     Ok(queues)
 }
 
-async fn apply_effects(conn: &mut PgConnection, ending: &Ending, job_id: i64, effects: &Effects) -> sqlx::Result<Vec<String>> {
+async fn apply_effects(
+    conn: &mut PgConnection,
+    ending: &Ending,
+    job_id: i64,
+    effects: &Effects,
+) -> sqlx::Result<Vec<String>> {
     for record in &effects.records {
         record.write(conn).await?;
     }
@@ -276,7 +333,8 @@ async fn apply_effects(conn: &mut PgConnection, ending: &Ending, job_id: i64, ef
     for (name, payload) in &effects.events {
         queues.extend(db::event::fire(conn, name, payload).await?);
     }
-    let starts: Vec<(Option<i64>, &NewJob)> = effects.starts.iter().map(|job| (None, job)).collect();
+    let starts: Vec<(Option<i64>, &NewJob)> =
+        effects.starts.iter().map(|job| (None, job)).collect();
     queues.extend(db::job::insert(conn, &starts).await?.queues);
     queues.extend(db::job::wake_by_key(conn, &effects.wakes).await?);
     Ok(queues)

@@ -41,12 +41,22 @@ pub(crate) struct Committer {
 
 impl Committer {
     /// Starts the lanes; they end when the last handle is gone and everything is committed.
-    pub(crate) fn start(pool: &PgPool, worker: i64, nudge: &Nudge, probes: &Probes) -> (Self, tokio::task::JoinSet<()>) {
+    pub(crate) fn start(
+        pool: &PgPool,
+        worker: i64,
+        nudge: &Nudge,
+        probes: &Probes,
+    ) -> (Self, tokio::task::JoinSet<()>) {
         let (sender, receiver) = mpsc::channel(BACKLOG);
         let receiver = Arc::new(Mutex::new(receiver));
         let mut lanes = tokio::task::JoinSet::new();
         for _ in 0..LANES {
-            let lane = Lane { connection: OwnConnection::new(pool, "commit"), worker, nudge: nudge.clone(), probes: probes.clone() };
+            let lane = Lane {
+                connection: OwnConnection::new(pool, "commit"),
+                worker,
+                nudge: nudge.clone(),
+                probes: probes.clone(),
+            };
             lanes.spawn(lane.run(receiver.clone()));
         }
         (Self { sender }, lanes)
@@ -75,7 +85,9 @@ impl Lane {
                 return;
             }
             for company in [Company::Inline, Company::Plain, Company::Any] {
-                let together: Vec<Waiting> = gathered.extract_if(.., |(ending, _)| ending.company() == company).collect();
+                let together: Vec<Waiting> = gathered
+                    .extract_if(.., |(ending, _)| ending.company() == company)
+                    .collect();
                 if !together.is_empty() {
                     self.commit(together).await;
                 }
@@ -84,7 +96,8 @@ impl Lane {
     }
 
     async fn commit(&mut self, together: Vec<Waiting>) {
-        let (mut endings, answers): (Vec<Ending>, Vec<oneshot::Sender<Verdict>>) = together.into_iter().unzip();
+        let (mut endings, answers): (Vec<Ending>, Vec<oneshot::Sender<Verdict>>) =
+            together.into_iter().unzip();
         self.probes.reached_all(Point::BeforeCommit, &endings).await;
         let verdicts = self.commit_until_done(&mut endings).await;
         self.probes.reached_all(Point::AfterCommit, &endings).await;
@@ -104,7 +117,11 @@ impl Lane {
         let mut refused = false;
         loop {
             let (worker, endings) = (self.worker, &*batch);
-            match self.connection.run(async |conn| commit::commit(conn, worker, endings).await).await {
+            match self
+                .connection
+                .run(async |conn| commit::commit(conn, worker, endings).await)
+                .await
+            {
                 Ok(verdicts) if refused => return verdicts.into_iter().map(as_refused).collect(),
                 Ok(verdicts) => return verdicts,
                 Err(error) if db::is_transient(&error) => {
@@ -132,7 +149,11 @@ impl Lane {
 }
 
 fn as_refused(verdict: Verdict) -> Verdict {
-    if verdict == Verdict::Applied { Verdict::Refused } else { verdict }
+    if verdict == Verdict::Applied {
+        Verdict::Refused
+    } else {
+        verdict
+    }
 }
 
 /// A result that the database refuses is a failure of ours.

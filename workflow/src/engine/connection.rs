@@ -23,8 +23,13 @@ pub(crate) struct OwnConnection {
 
 impl OwnConnection {
     pub(crate) fn new(pool: &PgPool, purpose: &str) -> Self {
-        let options = (*pool.connect_options()).clone().application_name(&format!("assize {purpose}"));
-        Self { options, open: None }
+        let options = (*pool.connect_options())
+            .clone()
+            .application_name(&format!("assize {purpose}"));
+        Self {
+            options,
+            open: None,
+        }
     }
 
     /// The open connection, or a new one.
@@ -39,11 +44,18 @@ impl OwnConnection {
 
     /// Runs one exchange with the database within [`ANSWER_WITHIN`]. After a failure the connection is in an unknown state
     /// and not used again.
-    pub(crate) async fn run<T>(&mut self, exchange: impl AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>) -> sqlx::Result<T> {
-        let answer = tokio::time::timeout(ANSWER_WITHIN, async { exchange(self.get().await?).await });
+    pub(crate) async fn run<T>(
+        &mut self,
+        exchange: impl AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>,
+    ) -> sqlx::Result<T> {
+        let answer =
+            tokio::time::timeout(ANSWER_WITHIN, async { exchange(self.get().await?).await });
         let answer = answer.await.unwrap_or_else(|_| {
             let silence = format!("no answer within {} s", ANSWER_WITHIN.as_secs());
-            Err(sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, silence)))
+            Err(sqlx::Error::Io(std::io::Error::new(
+                std::io::ErrorKind::TimedOut,
+                silence,
+            )))
         });
         if answer.is_err() {
             self.open = None;

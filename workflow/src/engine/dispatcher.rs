@@ -89,13 +89,27 @@ impl Dispatcher {
             match self.claim(&mut memory, &wanted, limits).await {
                 Ok(taken) => {
                     for (queue, asked) in &wanted {
-                        if taken.taken.get(queue).copied().unwrap_or(0) < usize::try_from(*asked).unwrap_or(0) {
-                            memory.empty_at.insert(queue.clone(), told.get(queue).copied().unwrap_or(0));
+                        if taken.taken.get(queue).copied().unwrap_or(0)
+                            < usize::try_from(*asked).unwrap_or(0)
+                        {
+                            memory
+                                .empty_at
+                                .insert(queue.clone(), told.get(queue).copied().unwrap_or(0));
                         }
                     }
                     for claim in taken.claims {
                         let (slot, holding, cancelled) = self.running.occupy(&claim);
-                        if self.claimed.send(Claimed { claim, cancelled, slot, holding }).await.is_err() {
+                        if self
+                            .claimed
+                            .send(Claimed {
+                                claim,
+                                cancelled,
+                                slot,
+                                holding,
+                            })
+                            .await
+                            .is_err()
+                        {
                             return;
                         }
                     }
@@ -121,7 +135,11 @@ impl Dispatcher {
             () = tokio::time::sleep_until(again_at.unwrap_or(memory.poll_at).min(memory.poll_at)) => {}
         }
         let now = Instant::now();
-        let due: Vec<String> = memory.again_at.extract_if(|_, at| *at <= now).map(|(queue, _)| queue).collect();
+        let due: Vec<String> = memory
+            .again_at
+            .extract_if(|_, at| *at <= now)
+            .map(|(queue, _)| queue)
+            .collect();
         if !due.is_empty() {
             self.hints.tell(due.iter().map(String::as_str));
         }
@@ -135,16 +153,24 @@ impl Dispatcher {
         let held = self.running.held();
         let worker = self.worker;
         let compared = self.connection.run(async |conn| {
-            let ours: HashSet<(i64, i32)> = db::worker::held_by(conn, worker).await?.into_iter().collect();
+            let ours: HashSet<(i64, i32)> = db::worker::held_by(conn, worker)
+                .await?
+                .into_iter()
+                .collect();
             if ours.iter().any(|attempt| !held.contains(attempt)) {
                 let released = db::worker::release_unknown(conn, worker, &held).await?;
-                tracing::warn!(jobs = released, "gave back jobs whose claim was never answered");
+                tracing::warn!(
+                    jobs = released,
+                    "gave back jobs whose claim was never answered"
+                );
             }
             Ok(ours)
         });
         match compared.await {
             Ok(ours) => {
-                held.iter().filter(|attempt| !ours.contains(attempt)).for_each(|(job, attempt)| self.running.cancel(*job, *attempt));
+                held.iter()
+                    .filter(|attempt| !ours.contains(attempt))
+                    .for_each(|(job, attempt)| self.running.cancel(*job, *attempt));
             }
             Err(error) => {
                 tracing::debug!(error = %error, "cannot compare what is held now");
@@ -153,27 +179,49 @@ impl Dispatcher {
         }
     }
 
-    async fn claim(&mut self, memory: &mut Memory, wanted: &[(String, i32)], limits: u64) -> sqlx::Result<Taken> {
+    async fn claim(
+        &mut self,
+        memory: &mut Memory,
+        wanted: &[(String, i32)],
+        limits: u64,
+    ) -> sqlx::Result<Taken> {
         if memory.limits_known != limits {
-            memory.limited = self.connection.run(async |conn| db::queue::limited(conn).await).await?.into_iter().collect();
+            memory.limited = self
+                .connection
+                .run(async |conn| db::queue::limited(conn).await)
+                .await?
+                .into_iter()
+                .collect();
             memory.limits_known = limits;
         }
-        let (limited, free): (Vec<_>, Vec<_>) = wanted.iter().cloned().partition(|(queue, _)| memory.limited.contains(queue));
+        let (limited, free): (Vec<_>, Vec<_>) = wanted
+            .iter()
+            .cloned()
+            .partition(|(queue, _)| memory.limited.contains(queue));
         let worker = self.worker;
         let mut taken = Taken::default();
         if !free.is_empty() {
             let (queues, most): (Vec<String>, Vec<i32>) = free.into_iter().unzip();
-            taken = self.connection.run(async |conn| db::job::claim(conn, worker, &queues, &most, false).await).await?;
+            taken = self
+                .connection
+                .run(async |conn| db::job::claim(conn, worker, &queues, &most, false).await)
+                .await?;
         }
         if !limited.is_empty() {
             let (queues, most): (Vec<String>, Vec<i32>) = limited.into_iter().unzip();
-            let claim = self.connection.run(async |conn| claim_limited(conn, worker, &queues, &most).await);
+            let claim = self
+                .connection
+                .run(async |conn| claim_limited(conn, worker, &queues, &most).await);
             // What the first claim took is ours already: a failure of the second must not lose it.
             match claim.await {
                 Ok((more, again)) => {
                     taken.claims.extend(more.claims);
                     taken.taken.extend(more.taken);
-                    memory.again_at.extend(again.into_iter().map(|(queue, wait)| (queue, Instant::now() + wait)));
+                    memory.again_at.extend(
+                        again
+                            .into_iter()
+                            .map(|(queue, wait)| (queue, Instant::now() + wait)),
+                    );
                 }
                 Err(error) if taken.claims.is_empty() => return Err(error),
                 Err(error) => self.put_off(memory, &queues, &error),
@@ -186,20 +234,36 @@ impl Dispatcher {
     fn put_off(&self, memory: &mut Memory, queues: &[String], error: &sqlx::Error) {
         tracing::warn!(error = %error, "cannot claim from limited queues now");
         memory.poll_at = memory.poll_at.min(Instant::now() + SOON);
-        memory.again_at.extend(queues.iter().map(|queue| (queue.clone(), Instant::now() + AFTER_FAILURE)));
+        memory.again_at.extend(
+            queues
+                .iter()
+                .map(|queue| (queue.clone(), Instant::now() + AFTER_FAILURE)),
+        );
     }
 
     /// Gives claimed flows their memory. Flows that cannot have it are dropped: they are found again by [`Self::compare`].
     async fn remember(&mut self, memory: &mut Memory, taken: &mut Taken) {
         let is_asking = |claim: &Claim, registry: &Registry| {
-            claim.kind == "flow" && claim.attempt > 1 && registry.find_flow(&claim.name).is_some_and(|flow| flow.remembers())
+            claim.kind == "flow"
+                && claim.attempt > 1
+                && registry
+                    .find_flow(&claim.name)
+                    .is_some_and(|flow| flow.remembers())
         };
-        let flows: Vec<i64> =
-            taken.claims.iter().filter(|claim| is_asking(claim, &self.registry)).map(|claim| claim.id).collect();
+        let flows: Vec<i64> = taken
+            .claims
+            .iter()
+            .filter(|claim| is_asking(claim, &self.registry))
+            .map(|claim| claim.id)
+            .collect();
         if flows.is_empty() {
             return;
         }
-        match self.connection.run(async |conn| db::job::histories(conn, &flows).await).await {
+        match self
+            .connection
+            .run(async |conn| db::job::histories(conn, &flows).await)
+            .await
+        {
             Ok(mut histories) => {
                 for claim in &mut taken.claims {
                     claim.history = histories.remove(&claim.id).unwrap_or_default();
@@ -225,17 +289,35 @@ async fn claim_limited(
     let mut transaction = conn.begin().await?;
     let allowances = db::queue::allowances(&mut transaction, queues, most).await?;
     let allowed = |(queue, most): (&String, &i32)| {
-        allowances.iter().find(|allowance| allowance.name == *queue).map_or(*most, |allowance| allowance.allowed)
+        allowances
+            .iter()
+            .find(|allowance| allowance.name == *queue)
+            .map_or(*most, |allowance| allowance.allowed)
     };
     let most: Vec<i32> = queues.iter().zip(most).map(allowed).collect();
     let taken = db::job::claim(&mut transaction, worker, queues, &most, true).await?;
-    for allowance in allowances.iter().filter(|allowance| allowance.bucket.is_some()) {
-        let started = taken.claims.iter().filter(|claim| claim.queue == allowance.name).count();
-        db::queue::spend(&mut transaction, allowance, i32::try_from(started).unwrap_or(i32::MAX)).await?;
+    for allowance in allowances
+        .iter()
+        .filter(|allowance| allowance.bucket.is_some())
+    {
+        let started = taken
+            .claims
+            .iter()
+            .filter(|claim| claim.queue == allowance.name)
+            .count();
+        db::queue::spend(
+            &mut transaction,
+            allowance,
+            i32::try_from(started).unwrap_or(i32::MAX),
+        )
+        .await?;
     }
     transaction.commit().await?;
     let again = allowances.into_iter().filter_map(|allowance| {
-        Some((allowance.name, Duration::try_from_secs_f64(allowance.again_seconds?).ok()?))
+        Some((
+            allowance.name,
+            Duration::try_from_secs_f64(allowance.again_seconds?).ok()?,
+        ))
     });
     Ok((taken, again.collect()))
 }

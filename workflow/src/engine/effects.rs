@@ -34,7 +34,11 @@ impl Effects {
 
     /// These effects, published under `message`.
     pub fn publish(mut self, message: String, changes: Vec<MirrorChange>) -> Self {
-        self.publication = Some(Publication { message, changes, urgent: false });
+        self.publication = Some(Publication {
+            message,
+            changes,
+            urgent: false,
+        });
         self
     }
 }

@@ -150,9 +150,22 @@ pub struct Flow {
 impl Flow {
     /// A pass over this history.
     pub(crate) fn new(inline: Arc<InlineRunner>, history: HashMap<String, ChildState>) -> Self {
-        let state = PassState { history, ..PassState::default() };
-        let (key, round, attempt) = (inline.claim.key.clone(), inline.claim.round, inline.claim.attempt);
-        Self { key, round, attempt, state: Arc::new(Mutex::new(state)), inline }
+        let state = PassState {
+            history,
+            ..PassState::default()
+        };
+        let (key, round, attempt) = (
+            inline.claim.key.clone(),
+            inline.claim.round,
+            inline.claim.attempt,
+        );
+        Self {
+            key,
+            round,
+            attempt,
+            state: Arc::new(Mutex::new(state)),
+            inline,
+        }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, PassState> {
@@ -170,7 +183,9 @@ impl Flow {
             if S::INLINE {
                 self.run_inline::<S>(&key, &input).await?;
             } else {
-                self.start(NewJob::step::<S>(&input).map_err(|source| shape("input", &key, source))?);
+                self.start(
+                    NewJob::step::<S>(&input).map_err(|source| shape("input", &key, source))?,
+                );
             }
         }
         decode(&key, self.ended(&key).await?)
@@ -186,8 +201,15 @@ impl Flow {
         inputs: impl IntoIterator<Item = S::Input>,
         on_failure: OnFailure,
     ) -> Result<Vec<Result<S::Output, FlowError>>, FlowError> {
-        let jobs = inputs.into_iter().map(|input| NewJob::step::<S>(&input)).collect::<Result<Vec<_>, _>>();
-        self.join(jobs.map_err(|source| shape("input", S::NAME, source))?, on_failure).await
+        let jobs = inputs
+            .into_iter()
+            .map(|input| NewJob::step::<S>(&input))
+            .collect::<Result<Vec<_>, _>>();
+        self.join(
+            jobs.map_err(|source| shape("input", S::NAME, source))?,
+            on_failure,
+        )
+        .await
     }
 
     /// Runs child flows and waits for all of them. The flow is woken once, by the last.
@@ -200,8 +222,15 @@ impl Flow {
         inputs: impl IntoIterator<Item = F::Input>,
         on_failure: OnFailure,
     ) -> Result<Vec<Result<F::Output, FlowError>>, FlowError> {
-        let jobs = inputs.into_iter().map(|input| NewJob::flow::<F>(&input)).collect::<Result<Vec<_>, _>>();
-        self.join(jobs.map_err(|source| shape("input", F::NAME, source))?, on_failure).await
+        let jobs = inputs
+            .into_iter()
+            .map(|input| NewJob::flow::<F>(&input))
+            .collect::<Result<Vec<_>, _>>();
+        self.join(
+            jobs.map_err(|source| shape("input", F::NAME, source))?,
+            on_failure,
+        )
+        .await
     }
 
     /// Runs a child flow.
@@ -222,7 +251,9 @@ impl Flow {
     pub async fn reconciler<R: Reconciler>(&self, input: R::Input) -> Result<R::Output, FlowError> {
         let key = R::key(&input);
         if !self.lock().history.contains_key(&key) {
-            self.start(NewJob::reconciler::<R>(&input).map_err(|source| shape("input", &key, source))?);
+            self.start(
+                NewJob::reconciler::<R>(&input).map_err(|source| shape("input", &key, source))?,
+            );
         }
         decode(&key, self.ended(&key).await?)
     }
@@ -295,10 +326,16 @@ impl Flow {
         let mut results = Vec::with_capacity(jobs.len());
         let mut is_open = false;
         for mut job in jobs {
-            let known = self.lock().history.get(&job.key).map(|child| ended(&job.key, child));
+            let known = self
+                .lock()
+                .history
+                .get(&job.key)
+                .map(|child| ended(&job.key, child));
             match known {
                 Some(Some(Err(error))) if on_failure == OnFailure::Fail => return Err(error),
-                Some(Some(ended)) => results.push(ended.and_then(|output| decode(&job.key, output))),
+                Some(Some(ended)) => {
+                    results.push(ended.and_then(|output| decode(&job.key, output)))
+                }
                 Some(None) => is_open = true,
                 None => {
                     is_open = true;
@@ -341,17 +378,31 @@ impl Flow {
         let mut job = NewJob::step::<S>(input).map_err(|source| shape("input", key, source))?;
         job.round = job.round.or(self.round);
         self.lock().inline_running += 1;
-        let recorded = self.inline.run(job, S::DEADLINE, S::RETRY, S::ON_EXHAUSTED == OnExhausted::Fail).await;
+        let recorded = self
+            .inline
+            .run(
+                job,
+                S::DEADLINE,
+                S::RETRY,
+                S::ON_EXHAUSTED == OnExhausted::Fail,
+            )
+            .await;
         let mut state = self.lock();
         state.inline_running -= 1;
-        let child = recorded.map_err(|_| FlowError::Interrupted { key: key.to_owned() })?;
+        let child = recorded.map_err(|_| FlowError::Interrupted {
+            key: key.to_owned(),
+        })?;
         state.history.insert(key.to_owned(), child);
         Ok(())
     }
 }
 
 fn shape(what: &'static str, key: &str, source: serde_json::Error) -> FlowError {
-    FlowError::Shape { what, key: key.to_owned(), source }
+    FlowError::Shape {
+        what,
+        key: key.to_owned(),
+        source,
+    }
 }
 
 fn decode<T: DeserializeOwned>(key: &str, output: Value) -> Result<T, FlowError> {
@@ -365,7 +416,9 @@ fn ended(key: &str, child: &ChildState) -> Option<Result<Value, FlowError>> {
             key: key.to_owned(),
             error: child.error.clone().unwrap_or_default(),
         })),
-        "cancelled" => Some(Err(FlowError::ChildCancelled { key: key.to_owned() })),
+        "cancelled" => Some(Err(FlowError::ChildCancelled {
+            key: key.to_owned(),
+        })),
         _ => None,
     }
 }

@@ -18,20 +18,32 @@ pub(crate) fn start(
     lost: CancellationToken,
 ) -> std::io::Result<oneshot::Receiver<()>> {
     let (ended, ending) = oneshot::channel();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    std::thread::Builder::new().name(format!("heartbeat-{worker}")).spawn(move || {
-        runtime.block_on(beat(&options, worker, lease, &stop, &lost));
-        // The worker may have stopped listening.
-        let _ = ended.send(());
-    })?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    std::thread::Builder::new()
+        .name(format!("heartbeat-{worker}"))
+        .spawn(move || {
+            runtime.block_on(beat(&options, worker, lease, &stop, &lost));
+            // The worker may have stopped listening.
+            let _ = ended.send(());
+        })?;
     Ok(ending)
 }
 
-async fn beat(options: &PgConnectOptions, worker: i64, lease: Duration, stop: &CancellationToken, lost: &CancellationToken) {
+async fn beat(
+    options: &PgConnectOptions,
+    worker: i64,
+    lease: Duration,
+    stop: &CancellationToken,
+    lost: &CancellationToken,
+) {
     let every = lease / 3;
     let mut connection: Option<PgConnection> = None;
     loop {
-        let wait = match tokio::time::timeout(every, renew(options, &mut connection, worker, lease)).await {
+        let wait = match tokio::time::timeout(every, renew(options, &mut connection, worker, lease))
+            .await
+        {
             Ok(Ok(true)) => every,
             Ok(Ok(false)) => {
                 lost.cancel();

@@ -37,16 +37,26 @@ impl InlineRunner {
         fail_when_exhausted: bool,
     ) -> Result<ChildState, Interrupted> {
         let started = Instant::now();
-        let context =
-            StepContext { key: job.key.clone(), attempt: 1, failures: 0, cancelled: self.cancelled.child_token() };
+        let context = StepContext {
+            key: job.key.clone(),
+            attempt: 1,
+            failures: 0,
+            cancelled: self.cancelled.child_token(),
+        };
         let end = match self.runner.registry.find_step(&job.name) {
             // Another worker has its handler: the queue finds it.
             None => End::Released,
-            Some(step) => match self.runner.attempt(step, job.input.clone(), &context, deadline).await {
+            Some(step) => match self
+                .runner
+                .attempt(step, job.input.clone(), &context, deadline)
+                .await
+            {
                 Ran::Ended(end) => end,
                 // A handler that stopped because it was told to has not failed.
                 Ran::Errored(_) if self.cancelled.is_cancelled() => return Err(Interrupted),
-                Ran::Errored(error) => run::failure(error, 0, job.max_failures, retry, fail_when_exhausted),
+                Ran::Errored(error) => {
+                    run::failure(error, 0, job.max_failures, retry, fail_when_exhausted)
+                }
             },
         };
         let child = match &end {
@@ -54,8 +64,13 @@ impl InlineRunner {
             End::Failed(error) => child("failed", None, Some(error.clone())),
             _ => child("scheduled", None, None),
         };
-        let ending =
-            Ending { claim: self.claim.clone(), inline: Some(job), end, ran: started.elapsed(), trace: self.runner.trace() };
+        let ending = Ending {
+            claim: self.claim.clone(),
+            inline: Some(job),
+            end,
+            ran: started.elapsed(),
+            trace: self.runner.trace(),
+        };
         match self.runner.committer.commit(ending).await {
             Some(Verdict::Applied) => Ok(child),
             Some(Verdict::Known(child)) => Ok(child),
@@ -66,5 +81,9 @@ impl InlineRunner {
 }
 
 fn child(state: &str, output: Option<serde_json::Value>, error: Option<String>) -> ChildState {
-    ChildState { state: state.to_owned(), output, error }
+    ChildState {
+        state: state.to_owned(),
+        output,
+        error,
+    }
 }

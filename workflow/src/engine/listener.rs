@@ -33,7 +33,10 @@ struct Told {
 impl Hints {
     pub(crate) fn new(queues: impl IntoIterator<Item = String>) -> Arc<Self> {
         let queues = queues.into_iter().map(|queue| (queue, 1)).collect();
-        Arc::new(Self { state: Mutex::new(Told { queues, limits: 1 }), changed: Notify::new() })
+        Arc::new(Self {
+            state: Mutex::new(Told { queues, limits: 1 }),
+            changed: Notify::new(),
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Told> {
@@ -67,7 +70,12 @@ impl Hints {
     }
 }
 
-pub(crate) async fn run(pool: PgPool, hints: Arc<Hints>, running: Running, stop: CancellationToken) {
+pub(crate) async fn run(
+    pool: PgPool,
+    hints: Arc<Hints>,
+    running: Running,
+    stop: CancellationToken,
+) {
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -86,18 +94,31 @@ pub(crate) async fn run(pool: PgPool, hints: Arc<Hints>, running: Running, stop:
 
 async fn listen(pool: &PgPool, hints: &Hints, running: &Running) -> sqlx::Result<()> {
     let mut listener = PgListener::connect_with(pool).await?;
-    listener.listen_all([db::JOB_CHANNEL, db::CANCEL_CHANNEL]).await?;
+    listener
+        .listen_all([db::JOB_CHANNEL, db::CANCEL_CHANNEL])
+        .await?;
     hints.tell_all();
     loop {
         let Ok(notice) = tokio::time::timeout(ASK_AFTER, listener.try_recv()).await else {
-            let asked = tokio::time::timeout(ANSWER_WITHIN, sqlx::query("SELECT 1").execute(&mut listener)).await;
-            asked.map_err(|_| sqlx::Error::Protocol("the listening connection is silent".to_owned()))??;
+            let asked = tokio::time::timeout(
+                ANSWER_WITHIN,
+                sqlx::query("SELECT 1").execute(&mut listener),
+            )
+            .await;
+            asked.map_err(|_| {
+                sqlx::Error::Protocol("the listening connection is silent".to_owned())
+            })??;
             continue;
         };
         match notice? {
-            Some(notice) if notice.channel() == db::JOB_CHANNEL => hints.tell(notice.payload().split(',')),
+            Some(notice) if notice.channel() == db::JOB_CHANNEL => {
+                hints.tell(notice.payload().split(','))
+            }
             Some(notice) => {
-                let fenced = notice.payload().split_once(':').map(|(job, attempt)| (job.parse(), attempt.parse()));
+                let fenced = notice
+                    .payload()
+                    .split_once(':')
+                    .map(|(job, attempt)| (job.parse(), attempt.parse()));
                 if let Some((Ok(job), Ok(attempt))) = fenced {
                     running.cancel(job, attempt);
                 }

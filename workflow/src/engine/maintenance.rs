@@ -47,7 +47,11 @@ impl Nudge {
     }
 }
 
-pub(crate) async fn run(mut connection: OwnConnection, mut nudges: mpsc::UnboundedReceiver<Duration>, stop: CancellationToken) {
+pub(crate) async fn run(
+    mut connection: OwnConnection,
+    mut nudges: mpsc::UnboundedReceiver<Duration>,
+    stop: CancellationToken,
+) {
     let mut next_promote = Instant::now();
     let mut next_sweep = Instant::now();
     loop {
@@ -65,11 +69,15 @@ pub(crate) async fn run(mut connection: OwnConnection, mut nudges: mpsc::Unbound
 
 /// Answers when to look again.
 async fn promote(connection: &mut OwnConnection) -> Duration {
-    match connection.run(async |conn| db::event::promote(conn).await).await {
+    match connection
+        .run(async |conn| db::event::promote(conn).await)
+        .await
+    {
         Ok(promoted) if promoted.jobs >= db::event::PROMOTED_AT_ONCE => Duration::ZERO,
         // A millisecond late is on time; early is a wasted look.
         Ok(promoted) => promoted.next_seconds.map_or(PROMOTE_EVERY, |seconds| {
-            Duration::from_secs_f64(seconds.clamp(0.0, PROMOTE_EVERY.as_secs_f64())) + Duration::from_millis(1)
+            Duration::from_secs_f64(seconds.clamp(0.0, PROMOTE_EVERY.as_secs_f64()))
+                + Duration::from_millis(1)
         }),
         Err(error) => {
             tracing::debug!(error = %error, "cannot look for due work now");
@@ -79,8 +87,13 @@ async fn promote(connection: &mut OwnConnection) -> Duration {
 }
 
 async fn sweep(connection: &mut OwnConnection) {
-    match connection.run(async |conn| db::worker::sweep(conn).await).await {
-        Ok(lost) if !lost.is_empty() => tracing::warn!(workers = ?lost, "workers stopped answering; their work goes to others"),
+    match connection
+        .run(async |conn| db::worker::sweep(conn).await)
+        .await
+    {
+        Ok(lost) if !lost.is_empty() => {
+            tracing::warn!(workers = ?lost, "workers stopped answering; their work goes to others")
+        }
         Ok(_) => {}
         Err(error) => tracing::debug!(error = %error, "cannot look for expired leases now"),
     }

@@ -82,7 +82,13 @@ impl NewJob {
             priority: S::PRIORITY,
             fair_key: S::fair_key(input),
             max_failures: i16::try_from(S::MAX_FAILURES).unwrap_or(i16::MAX),
-            ..Self::new("step", S::NAME, S::key(input), S::QUEUE, serde_json::to_value(input)?)
+            ..Self::new(
+                "step",
+                S::NAME,
+                S::key(input),
+                S::QUEUE,
+                serde_json::to_value(input)?,
+            )
         })
     }
 
@@ -97,7 +103,13 @@ impl NewJob {
             round: F::round(input).map(|round| round as i32),
             priority: F::PRIORITY,
             max_failures: FLOW_MAX_FAILURES,
-            ..Self::new("flow", F::NAME, F::key(input), FLOW_QUEUE, serde_json::to_value(input)?)
+            ..Self::new(
+                "flow",
+                F::NAME,
+                F::key(input),
+                FLOW_QUEUE,
+                serde_json::to_value(input)?,
+            )
         })
     }
 
@@ -111,7 +123,13 @@ impl NewJob {
             round: R::round(input).map(|round| round as i32),
             priority: RECONCILER_PRIORITY,
             max_failures: FLOW_MAX_FAILURES,
-            ..Self::new("flow", R::NAME, R::key(input), FLOW_QUEUE, serde_json::to_value(input)?)
+            ..Self::new(
+                "flow",
+                R::NAME,
+                R::key(input),
+                FLOW_QUEUE,
+                serde_json::to_value(input)?,
+            )
         })
     }
 

@@ -39,7 +39,15 @@ impl Probes {
     pub(crate) async fn reached_all(&self, point: Point, endings: &[Ending]) {
         if let Some(probe) = &self.0 {
             for ending in endings {
-                probe.reached(point, ending.inline.as_ref().map_or(&ending.claim.key, |job| &job.key)).await;
+                probe
+                    .reached(
+                        point,
+                        ending
+                            .inline
+                            .as_ref()
+                            .map_or(&ending.claim.key, |job| &job.key),
+                    )
+                    .await;
             }
         }
     }

@@ -35,14 +35,20 @@ pub trait Reconciler: Send + Sync + 'static {
     /// # Errors
     ///
     /// Our failure: the pass backs off and is tried again.
-    async fn observe(conn: &mut PgConnection, input: &Self::Input) -> anyhow::Result<Self::Observation>;
+    async fn observe(
+        conn: &mut PgConnection,
+        input: &Self::Input,
+    ) -> anyhow::Result<Self::Observation>;
 
     /// Decides; a pure function.
     ///
     /// # Errors
     ///
     /// When the observation is impossible: the pass backs off, then is parked.
-    fn decide(input: &Self::Input, observation: Self::Observation) -> anyhow::Result<Decision<Self::Output>>;
+    fn decide(
+        input: &Self::Input,
+        observation: Self::Observation,
+    ) -> anyhow::Result<Decision<Self::Output>>;
 }
 
 /// What one pass of a reconciler wants.
@@ -60,6 +66,11 @@ pub struct Decision<Output> {
 
 impl<Output> Default for Decision<Output> {
     fn default() -> Self {
-        Self { starts: Vec::new(), moot: Vec::new(), effects: Effects::default(), end: None }
+        Self {
+            starts: Vec::new(),
+            moot: Vec::new(),
+            effects: Effects::default(),
+            end: None,
+        }
     }
 }

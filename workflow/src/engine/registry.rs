@@ -30,21 +30,31 @@ impl Registry {
     /// Adds a step with its handler. The last one added for a name counts.
     #[must_use]
     pub fn step<S: Step, H: Handler<S>>(mut self, handler: H) -> Self {
-        self.steps.insert(S::NAME, Arc::new(StepEntry::<S, H> { handler, step: std::marker::PhantomData }));
+        self.steps.insert(
+            S::NAME,
+            Arc::new(StepEntry::<S, H> {
+                handler,
+                step: std::marker::PhantomData,
+            }),
+        );
         self
     }
 
     /// Adds a flow.
     #[must_use]
     pub fn flow<F: FlowDefinition>(mut self) -> Self {
-        self.flows.insert(F::NAME, Arc::new(FlowEntry::<F>(std::marker::PhantomData)));
+        self.flows
+            .insert(F::NAME, Arc::new(FlowEntry::<F>(std::marker::PhantomData)));
         self
     }
 
     /// Adds a reconciler.
     #[must_use]
     pub fn reconciler<R: Reconciler>(mut self) -> Self {
-        self.flows.insert(R::NAME, Arc::new(ReconcilerEntry::<R>(std::marker::PhantomData)));
+        self.flows.insert(
+            R::NAME,
+            Arc::new(ReconcilerEntry::<R>(std::marker::PhantomData)),
+        );
         self
     }
 
@@ -68,14 +78,22 @@ pub(crate) struct StepPolicy {
 #[async_trait]
 pub(crate) trait ErasedStep: Send + Sync {
     fn policy(&self) -> StepPolicy;
-    async fn run(&self, input: Value, context: &StepContext) -> anyhow::Result<Outcome<(Value, Effects)>>;
+    async fn run(
+        &self,
+        input: Value,
+        context: &StepContext,
+    ) -> anyhow::Result<Outcome<(Value, Effects)>>;
 }
 
 /// How a pass of a flow ended when it did not suspend.
 pub(crate) enum Pass {
     Ended(Value, Effects),
     /// A reconciler's pass: start these, stay.
-    Watching { starts: Vec<NewJob>, moot: Vec<(String, String)>, effects: Effects },
+    Watching {
+        starts: Vec<NewJob>,
+        moot: Vec<(String, String)>,
+        effects: Effects,
+    },
 }
 
 #[async_trait]
@@ -98,17 +116,35 @@ struct StepEntry<S, H> {
 #[async_trait]
 impl<S: Step, H: Handler<S>> ErasedStep for StepEntry<S, H> {
     fn policy(&self) -> StepPolicy {
-        StepPolicy { deadline: S::DEADLINE, retry: S::RETRY, on_exhausted: S::ON_EXHAUSTED }
+        StepPolicy {
+            deadline: S::DEADLINE,
+            retry: S::RETRY,
+            on_exhausted: S::ON_EXHAUSTED,
+        }
     }
 
-    async fn run(&self, input: Value, context: &StepContext) -> anyhow::Result<Outcome<(Value, Effects)>> {
-        let input: S::Input = serde_json::from_value(input)
-            .with_context(|| format!("the stored input of {} does not have the shape this build expects", context.key))?;
-        match self.handler.run(input.clone(), context).await.map_err(Into::into)? {
+    async fn run(
+        &self,
+        input: Value,
+        context: &StepContext,
+    ) -> anyhow::Result<Outcome<(Value, Effects)>> {
+        let input: S::Input = serde_json::from_value(input).with_context(|| {
+            format!(
+                "the stored input of {} does not have the shape this build expects",
+                context.key
+            )
+        })?;
+        match self
+            .handler
+            .run(input.clone(), context)
+            .await
+            .map_err(Into::into)?
+        {
             Outcome::Snooze(wait) => Ok(Outcome::Snooze(wait)),
             Outcome::Done(output) => {
                 let effects = S::effects(&input, &output);
-                let output = serde_json::to_value(output).context("the step's output cannot be written as JSON")?;
+                let output = serde_json::to_value(output)
+                    .context("the step's output cannot be written as JSON")?;
                 Ok(Outcome::Done((output, effects)))
             }
         }
@@ -132,11 +168,20 @@ impl<F: FlowDefinition> ErasedFlow for FlowEntry<F> {
     }
 
     async fn pass(&self, flow: &Flow, input: Value) -> Result<Pass, FlowError> {
-        let shape = |what| move |source| FlowError::Shape { what, key: F::NAME.to_owned(), source };
+        let shape = |what| {
+            move |source| FlowError::Shape {
+                what,
+                key: F::NAME.to_owned(),
+                source,
+            }
+        };
         let input: F::Input = serde_json::from_value(input).map_err(shape("input"))?;
         let output = F::run(flow, input.clone()).await?;
         let effects = F::effects(&input, &output);
-        Ok(Pass::Ended(serde_json::to_value(output).map_err(shape("output"))?, effects))
+        Ok(Pass::Ended(
+            serde_json::to_value(output).map_err(shape("output"))?,
+            effects,
+        ))
     }
 
     async fn look(&self, _conn: &mut PgConnection, _input: Value) -> anyhow::Result<Pass> {
@@ -161,16 +206,29 @@ impl<R: Reconciler> ErasedFlow for ReconcilerEntry<R> {
     }
 
     async fn pass(&self, _flow: &Flow, _input: Value) -> Result<Pass, FlowError> {
-        Err(FlowError::Other(format!("{} is a reconciler, not a flow", R::NAME)))
+        Err(FlowError::Other(format!(
+            "{} is a reconciler, not a flow",
+            R::NAME
+        )))
     }
 
     async fn look(&self, conn: &mut PgConnection, input: Value) -> anyhow::Result<Pass> {
-        let input: R::Input = serde_json::from_value(input).context("the stored input of the reconciler has another shape")?;
+        let input: R::Input = serde_json::from_value(input)
+            .context("the stored input of the reconciler has another shape")?;
         let observation = R::observe(conn, &input).await?;
-        let Decision { starts, moot, effects, end } = R::decide(&input, observation)?;
+        let Decision {
+            starts,
+            moot,
+            effects,
+            end,
+        } = R::decide(&input, observation)?;
         match end {
             Some(output) => Ok(Pass::Ended(serde_json::to_value(output)?, effects)),
-            None => Ok(Pass::Watching { starts, moot, effects }),
+            None => Ok(Pass::Watching {
+                starts,
+                moot,
+                effects,
+            }),
         }
     }
 }

@@ -70,7 +70,13 @@ impl Runner {
                 None => return None,
             };
             let trace = self.trace();
-            Some(Ending { claim, inline: None, end, ran: started.elapsed(), trace })
+            Some(Ending {
+                claim,
+                inline: None,
+                end,
+                ran: started.elapsed(),
+                trace,
+            })
         }
         .instrument(span)
         .await
@@ -93,21 +99,39 @@ impl Runner {
             failures: u16::try_from(claim.failures).unwrap_or(0),
             cancelled: cancelled.clone(),
         };
-        match self.attempt(step, claim.input.clone(), &context, policy.deadline).await {
+        match self
+            .attempt(step, claim.input.clone(), &context, policy.deadline)
+            .await
+        {
             Ran::Ended(end) => end,
             Ran::Errored(error) => {
                 let fail = policy.on_exhausted == OnExhausted::Fail;
-                failure(error, claim.failures, claim.max_failures, policy.retry, fail)
+                failure(
+                    error,
+                    claim.failures,
+                    claim.max_failures,
+                    policy.retry,
+                    fail,
+                )
             }
         }
     }
 
     /// Runs one attempt of a step within its deadline. It has a task of its own: a handler that blocks its thread cannot keep
     /// us from noticing, and a panic is our failure like any other.
-    pub(crate) async fn attempt(&self, step: Arc<dyn ErasedStep>, input: Value, context: &StepContext, deadline: Duration) -> Ran {
-        self.probes.reached(Point::BeforeHandler, &context.key).await;
+    pub(crate) async fn attempt(
+        &self,
+        step: Arc<dyn ErasedStep>,
+        input: Value,
+        context: &StepContext,
+        deadline: Duration,
+    ) -> Ran {
+        self.probes
+            .reached(Point::BeforeHandler, &context.key)
+            .await;
         let (its_context, span) = (context.clone(), tracing::Span::current());
-        let handler = tokio::spawn(async move { step.run(input, &its_context).await }.instrument(span));
+        let handler =
+            tokio::spawn(async move { step.run(input, &its_context).await }.instrument(span));
         let mut handler = AbortOnDropHandle::new(handler);
         let answer = tokio::select! {
             answer = &mut handler => answer,
@@ -122,7 +146,9 @@ impl Runner {
         };
         self.probes.reached(Point::AfterHandler, &context.key).await;
         match answer {
-            Ok(Ok(Outcome::Done((output, effects)))) => Ran::Ended(End::Completed { output, effects }),
+            Ok(Ok(Outcome::Done((output, effects)))) => {
+                Ran::Ended(End::Completed { output, effects })
+            }
             Ok(Ok(Outcome::Snooze(wait))) => Ran::Ended(End::Snoozed(wait)),
             Ok(Err(error)) => Ran::Errored(error),
             Err(error) => Ran::Errored(match error.try_into_panic() {
@@ -138,7 +164,10 @@ impl Runner {
             return Some(End::Snoozed(UNKNOWN_NAME_WAIT));
         };
         if claim.version > definition.version() {
-            tracing::warn!(flow.version = claim.version, "a newer build has started the flow; left to others");
+            tracing::warn!(
+                flow.version = claim.version,
+                "a newer build has started the flow; left to others"
+            );
             return Some(End::Snoozed(UNKNOWN_NAME_WAIT));
         }
         if !definition.continues(claim.version) {
@@ -150,14 +179,26 @@ impl Runner {
                 definition.version()
             )));
         }
-        let pass = AssertUnwindSafe(tokio::time::timeout(PASS_DEADLINE, self.pass(definition, claim, cancelled)));
+        let pass = AssertUnwindSafe(tokio::time::timeout(
+            PASS_DEADLINE,
+            self.pass(definition, claim, cancelled),
+        ));
         let error = match pass.catch_unwind().await {
             Ok(Ok(Ok(end))) => return end,
             Ok(Ok(Err(error))) => error,
-            Ok(Err(_)) => anyhow!("the pass took longer than {} s: a flow must only decide", PASS_DEADLINE.as_secs()),
+            Ok(Err(_)) => anyhow!(
+                "the pass took longer than {} s: a flow must only decide",
+                PASS_DEADLINE.as_secs()
+            ),
             Err(panic) => anyhow!("the flow panicked: {}", panic_text(&*panic)),
         };
-        Some(failure(error, claim.failures, claim.max_failures, Retry::DEFAULT, false))
+        Some(failure(
+            error,
+            claim.failures,
+            claim.max_failures,
+            Retry::DEFAULT,
+            false,
+        ))
     }
 
     async fn pass(
@@ -172,7 +213,11 @@ impl Runner {
         let mut claim = claim.clone();
         let history = std::mem::take(&mut claim.history);
         let input = claim.input.clone();
-        let inline = InlineRunner { runner: self.clone(), claim, cancelled: cancelled.clone() };
+        let inline = InlineRunner {
+            runner: self.clone(),
+            claim,
+            cancelled: cancelled.clone(),
+        };
         let flow = Flow::new(Arc::new(inline), history);
         let ended = {
             let mut deciding = pin!(definition.pass(&flow, input));
@@ -196,31 +241,57 @@ impl Runner {
             None => {
                 let mut state = flow.lock();
                 if !state.awaits {
-                    return Err(anyhow!("the flow waits for something that is not a step: flows must not do I/O or sleep"));
+                    return Err(anyhow!(
+                        "the flow waits for something that is not a step: flows must not do I/O or sleep"
+                    ));
                 }
                 let starts = std::mem::take(&mut state.starts);
-                Ok(Some(End::Suspended { starts, moot: Vec::new(), effects: Effects::default() }))
+                Ok(Some(End::Suspended {
+                    starts,
+                    moot: Vec::new(),
+                    effects: Effects::default(),
+                }))
             }
         }
     }
 
     async fn look(&self, definition: Arc<dyn ErasedFlow>, claim: &Claim) -> anyhow::Result<End> {
         let mut transaction = self.pool.begin().await?;
-        sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY").execute(&mut *transaction).await?;
-        let pass = definition.look(&mut transaction, claim.input.clone()).await?;
+        sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            .execute(&mut *transaction)
+            .await?;
+        let pass = definition
+            .look(&mut transaction, claim.input.clone())
+            .await?;
         transaction.commit().await?;
         Ok(match pass {
             Pass::Ended(output, effects) => End::Completed { output, effects },
-            Pass::Watching { mut starts, moot, effects } => {
-                starts.iter_mut().for_each(|job| job.round = job.round.or(claim.round));
-                End::Suspended { starts, moot, effects }
+            Pass::Watching {
+                mut starts,
+                moot,
+                effects,
+            } => {
+                starts
+                    .iter_mut()
+                    .for_each(|job| job.round = job.round.or(claim.round));
+                End::Suspended {
+                    starts,
+                    moot,
+                    effects,
+                }
             }
         })
     }
 }
 
 /// The end of an attempt that failed on our side.
-pub(crate) fn failure(error: anyhow::Error, failures: i16, max_failures: i16, retry: Retry, fail: bool) -> End {
+pub(crate) fn failure(
+    error: anyhow::Error,
+    failures: i16,
+    max_failures: i16,
+    retry: Retry,
+    fail: bool,
+) -> End {
     let mut text = format!("{error:#}").replace('\0', "\u{fffd}");
     if let Some((cut, _)) = text.char_indices().nth(ERROR_LIMIT) {
         text.truncate(cut);

@@ -54,9 +54,23 @@ impl Drop for Holding {
 
 impl Running {
     /// Handlers are told to stop when `stop` is cancelled.
-    pub(crate) fn new(capacity: &HashMap<String, usize>, hints: Arc<Hints>, stop: CancellationToken) -> Self {
-        let free = capacity.iter().map(|(queue, slots)| (queue.clone(), i32::try_from(*slots).unwrap_or(i32::MAX))).collect();
-        Self(Arc::new(Inner { state: Mutex::new(State { free, held: HashMap::new() }), hints, stop }))
+    pub(crate) fn new(
+        capacity: &HashMap<String, usize>,
+        hints: Arc<Hints>,
+        stop: CancellationToken,
+    ) -> Self {
+        let free = capacity
+            .iter()
+            .map(|(queue, slots)| (queue.clone(), i32::try_from(*slots).unwrap_or(i32::MAX)))
+            .collect();
+        Self(Arc::new(Inner {
+            state: Mutex::new(State {
+                free,
+                held: HashMap::new(),
+            }),
+            hints,
+            stop,
+        }))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -70,8 +84,19 @@ impl Running {
             *free -= 1;
         }
         state.held.insert((claim.id, claim.attempt), token.clone());
-        let slot = Slot { queue: claim.queue.clone(), running: self.clone() };
-        (slot, Holding { job: claim.id, attempt: claim.attempt, running: self.clone() }, token)
+        let slot = Slot {
+            queue: claim.queue.clone(),
+            running: self.clone(),
+        };
+        (
+            slot,
+            Holding {
+                job: claim.id,
+                attempt: claim.attempt,
+                running: self.clone(),
+            },
+            token,
+        )
     }
 
     /// Tells the handler that its attempt is no longer this worker's.

@@ -8,7 +8,11 @@ use std::{
 
 use apalis_core::{
     backend::{Backend, BackendConfig, finalize::Ephemeral},
-    task::{Task, builder::TaskBuilder, task_id::{RandomId, TaskId}},
+    task::{
+        Task,
+        builder::TaskBuilder,
+        task_id::{RandomId, TaskId},
+    },
     worker::context::WorkerContext,
 };
 use futures::FutureExt as _;
@@ -27,7 +31,11 @@ impl Backend for JobSource {
     type Task = Task<Claimed>;
     type Error = Infallible;
 
-    fn poll_ready(&mut self, _context: &mut Context<'_>, _worker: &WorkerContext) -> Poll<Result<(), Infallible>> {
+    fn poll_ready(
+        &mut self,
+        _context: &mut Context<'_>,
+        _worker: &WorkerContext,
+    ) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
@@ -44,13 +52,18 @@ impl Backend for JobSource {
             }
             claimed.map(|claimed| {
                 // apalis tracks what it runs by this id; the fence keeps it unique over attempts.
-                let id = TaskId::from_string(format!("{}.{}", claimed.claim.id, claimed.claim.attempt));
+                let id =
+                    TaskId::from_string(format!("{}.{}", claimed.claim.id, claimed.claim.attempt));
                 Ok(TaskBuilder::new(claimed).task_id(id).build())
             })
         })
     }
 
-    fn poll_close(&mut self, _context: &mut Context<'_>, _worker: &WorkerContext) -> Poll<Result<(), Infallible>> {
+    fn poll_close(
+        &mut self,
+        _context: &mut Context<'_>,
+        _worker: &WorkerContext,
+    ) -> Poll<Result<(), Infallible>> {
         self.claimed.close();
         Poll::Ready(Ok(()))
     }
@@ -89,7 +102,15 @@ impl tower::Service<Task<Claimed>> for RunService {
 
     fn call(&mut self, task: Task<Claimed>) -> Self::Future {
         let runner = self.runner.clone();
-        let (Claimed { claim, cancelled, slot, holding }, _) = task.take();
+        let (
+            Claimed {
+                claim,
+                cancelled,
+                slot,
+                holding,
+            },
+            _,
+        ) = task.take();
         // Whoever drops the worker loop drops what it runs.
         AbortOnDropHandle::new(tokio::spawn(async move {
             let ending = runner.run(claim, cancelled).await;

@@ -66,7 +66,11 @@ pub trait Handler<S: Step>: Send + Sync + 'static {
     /// # Errors
     ///
     /// When our side failed: the attempt counts, the step backs off and is tried again.
-    async fn run(&self, input: S::Input, context: &StepContext) -> Result<Outcome<S::Output>, Self::Error>;
+    async fn run(
+        &self,
+        input: S::Input,
+        context: &StepContext,
+    ) -> Result<Outcome<S::Output>, Self::Error>;
 }
 
 /// How an attempt of a step ended, when our side did not fail.
@@ -111,7 +115,10 @@ pub struct Retry {
 
 impl Retry {
     /// 1 s, 2 s, 4 s, … 5 min.
-    pub const DEFAULT: Retry = Retry { first: Duration::from_secs(1), cap: Duration::from_secs(300) };
+    pub const DEFAULT: Retry = Retry {
+        first: Duration::from_secs(1),
+        cap: Duration::from_secs(300),
+    };
 
     /// The wait after the `failures`-th failure (from 1), for `jitter` in `0.0..1.0`.
     pub fn wait(&self, failures: u16, jitter: f64) -> Duration {
@@ -127,8 +134,13 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_the_cap() {
-        let retry = Retry { first: Duration::from_secs(1), cap: Duration::from_secs(10) };
-        let waits: Vec<f64> = (1..=6).map(|failures| retry.wait(failures, 0.5).as_secs_f64()).collect();
+        let retry = Retry {
+            first: Duration::from_secs(1),
+            cap: Duration::from_secs(10),
+        };
+        let waits: Vec<f64> = (1..=6)
+            .map(|failures| retry.wait(failures, 0.5).as_secs_f64())
+            .collect();
         assert_eq!(waits, [1.0, 2.0, 4.0, 8.0, 10.0, 10.0]);
         assert_eq!(retry.wait(u16::MAX, 1.0), Duration::from_secs_f64(12.5));
     }

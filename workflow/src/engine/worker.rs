@@ -88,7 +88,12 @@ pub struct Worker {
 impl Worker {
     /// A worker on this database.
     pub fn new(pool: PgPool, registry: Registry, options: WorkerOptions) -> Self {
-        Self { pool, registry, options, probes: Probes::default() }
+        Self {
+            pool,
+            registry,
+            options,
+            probes: Probes::default(),
+        }
     }
 
     /// The same, watched.
@@ -106,7 +111,9 @@ impl Worker {
     /// [`WorkerError`]; an unreachable database is waited for, not an error.
     pub async fn run(self, stop: CancellationToken) -> Result<(), WorkerError> {
         while !stop.is_cancelled() {
-            let Some(id) = self.begin_life(&stop).await else { return Ok(()) };
+            let Some(id) = self.begin_life(&stop).await else {
+                return Ok(());
+            };
             tracing::info!(worker.id = id, worker.name = %self.options.name, "worker started");
             self.live(id, &stop).await?;
         }
@@ -119,7 +126,9 @@ impl Worker {
         loop {
             match self.register(&host).await {
                 Ok(id) => return Some(id),
-                Err(error) => tracing::warn!(error = %error, "cannot register with the database; trying again"),
+                Err(error) => {
+                    tracing::warn!(error = %error, "cannot register with the database; trying again")
+                }
             }
             tokio::select! {
                 () = stop.cancelled() => return None,
@@ -137,11 +146,23 @@ impl Worker {
             (is_here && !process_lives(other.pid)) || (self.options.alone && !is_this)
         };
         let live = db::worker::live(&mut transaction).await?;
-        let dead: Vec<i64> = live.iter().filter(|other| is_dead(other)).map(|other| other.id).collect();
+        let dead: Vec<i64> = live
+            .iter()
+            .filter(|other| is_dead(other))
+            .map(|other| other.id)
+            .collect();
         db::worker::expire(&mut transaction, &dead).await?;
         let queues: Vec<String> = self.options.slots.keys().cloned().collect();
         let lease = self.options.lease.as_secs_f64();
-        let id = db::worker::register(&mut transaction, &self.options.name, host, pid, &queues, lease).await?;
+        let id = db::worker::register(
+            &mut transaction,
+            &self.options.name,
+            host,
+            pid,
+            &queues,
+            lease,
+        )
+        .await?;
         transaction.commit().await?;
         Ok(id)
     }
@@ -165,9 +186,17 @@ impl Worker {
             current_trace: self.options.current_trace,
         };
 
-        let connect = (*self.pool.connect_options()).clone().application_name("assize heartbeat");
-        let heartbeat = heartbeat::start(connect, id, self.options.lease, life_over.clone(), lost.clone())
-            .map_err(WorkerError::Heartbeat)?;
+        let connect = (*self.pool.connect_options())
+            .clone()
+            .application_name("assize heartbeat");
+        let heartbeat = heartbeat::start(
+            connect,
+            id,
+            self.options.lease,
+            life_over.clone(),
+            lost.clone(),
+        )
+        .map_err(WorkerError::Heartbeat)?;
         let stop_claiming = CancellationToken::new();
         let (sender, claimed) = mpsc::channel(HANDED_OVER);
         let dispatcher = Dispatcher {
@@ -179,8 +208,17 @@ impl Worker {
             claimed: sender,
         };
         let mut tasks = tokio::task::JoinSet::new();
-        tasks.spawn(listener::run(self.pool.clone(), hints, running.clone(), life_over.clone()));
-        tasks.spawn(maintenance::run(OwnConnection::new(&self.pool, "maintenance"), nudges, life_over.clone()));
+        tasks.spawn(listener::run(
+            self.pool.clone(),
+            hints,
+            running.clone(),
+            life_over.clone(),
+        ));
+        tasks.spawn(maintenance::run(
+            OwnConnection::new(&self.pool, "maintenance"),
+            nudges,
+            life_over.clone(),
+        ));
         tasks.spawn(dispatcher.run(stop_claiming.clone()));
 
         let worker = WorkerBuilder::new(format!("{}-{id}", self.options.name))
@@ -199,18 +237,36 @@ impl Worker {
         };
         stop_claiming.cancel();
         if ended.is_none() {
-            tracing::info!(worker.id = id, jobs = running.held().len(), "stopping: no new jobs, running ones may end");
-            if tokio::time::timeout(self.options.grace, &mut working).await.is_err() {
+            tracing::info!(
+                worker.id = id,
+                jobs = running.held().len(),
+                "stopping: no new jobs, running ones may end"
+            );
+            if tokio::time::timeout(self.options.grace, &mut working)
+                .await
+                .is_err()
+            {
                 abort.cancel();
-                if tokio::time::timeout(LEFT_BEHIND_AFTER, &mut working).await.is_err() {
-                    tracing::warn!(worker.id = id, "handlers do not stop; they are left behind, and what they bring will be ignored");
+                if tokio::time::timeout(LEFT_BEHIND_AFTER, &mut working)
+                    .await
+                    .is_err()
+                {
+                    tracing::warn!(
+                        worker.id = id,
+                        "handlers do not stop; they are left behind, and what they bring will be ignored"
+                    );
                 }
             }
         }
         drop(working);
         // The runner is gone with the worker loop, so the lanes end when all results are committed.
         if !lost.is_cancelled() {
-            drop(tokio::time::timeout(self.options.grace, async { while lanes.join_next().await.is_some() {} }).await);
+            drop(
+                tokio::time::timeout(self.options.grace, async {
+                    while lanes.join_next().await.is_some() {}
+                })
+                .await,
+            );
         }
         lanes.shutdown().await;
         life_over.cancel();
@@ -234,17 +290,30 @@ impl Worker {
         };
         match tokio::time::timeout(ANSWER_WITHIN, signed).await {
             Ok(Ok(_)) => {}
-            Ok(Err(error)) => tracing::warn!(worker.id = id, error = %error, "could not sign off; the lease will expire by itself"),
-            Err(_) => tracing::warn!(worker.id = id, "the database did not answer the sign-off; the lease will expire by itself"),
+            Ok(Err(error)) => {
+                tracing::warn!(worker.id = id, error = %error, "could not sign off; the lease will expire by itself")
+            }
+            Err(_) => tracing::warn!(
+                worker.id = id,
+                "the database did not answer the sign-off; the lease will expire by itself"
+            ),
         }
     }
 }
 
 /// The machine in this boot of it, and the process namespace: what a process id is unique in.
 fn host_name() -> String {
-    let read = |path: &str| std::fs::read_to_string(path).map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned());
-    let namespace = std::fs::read_link("/proc/self/ns/pid").map_or_else(|_| "pid".to_owned(), |link| link.display().to_string());
-    format!("{}@{}/{namespace}", read("/proc/sys/kernel/hostname"), read("/proc/sys/kernel/random/boot_id"))
+    let read = |path: &str| {
+        std::fs::read_to_string(path)
+            .map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned())
+    };
+    let namespace = std::fs::read_link("/proc/self/ns/pid")
+        .map_or_else(|_| "pid".to_owned(), |link| link.display().to_string());
+    format!(
+        "{}@{}/{namespace}",
+        read("/proc/sys/kernel/hostname"),
+        read("/proc/sys/kernel/random/boot_id")
+    )
 }
 
 /// Whether a process of this machine and namespace exists.

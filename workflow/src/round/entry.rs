@@ -25,7 +25,10 @@ pub struct EntryId {
 impl EntryId {
     /// The part of a key that names the entry.
     pub fn key(&self) -> String {
-        format!("round/{}/{}/{}/{}", self.round, self.side, self.repeat, self.stem)
+        format!(
+            "round/{}/{}/{}/{}",
+            self.round, self.side, self.repeat, self.stem
+        )
     }
 }
 
@@ -41,7 +44,10 @@ pub struct Prompt {
 impl Prompt {
     /// The prompt behind a URL.
     pub fn of_url(url: &str) -> Self {
-        Self { url: url.to_owned(), stem: Stem::of_url(url) }
+        Self {
+            url: url.to_owned(),
+            stem: Stem::of_url(url),
+        }
     }
 }
 
@@ -59,7 +65,13 @@ pub struct ModuleRef {
 }
 
 /// What becomes of an entry in the database and in the public repository, when nothing more will happen to it.
-pub fn settled(id: &EntryId, module: Option<&ModuleRef>, views: Option<&str>, document: Option<&str>, failure: Option<&str>) -> Effects {
+pub fn settled(
+    id: &EntryId,
+    module: Option<&ModuleRef>,
+    views: Option<&str>,
+    document: Option<&str>,
+    failure: Option<&str>,
+) -> Effects {
     let generation = Generation {
         js: module.map(|module| module.url.clone()),
         views: views.map(str::to_owned),
@@ -67,18 +79,31 @@ pub fn settled(id: &EntryId, module: Option<&ModuleRef>, views: Option<&str>, do
         size: module.map_or(0, |module| module.size_bytes),
     };
     let (path, message) = match (&id.side, id.repeat) {
-        (Side::Miner(hotkey), 0) => (paths::submitted(id.round, hotkey), messages::submitted(id.round, hotkey)),
-        (side, repeat) => (paths::generated(id.round, side, repeat), messages::generated(id.round, side, repeat)),
+        (Side::Miner(hotkey), 0) => (
+            paths::submitted(id.round, hotkey),
+            messages::submitted(id.round, hotkey),
+        ),
+        (side, repeat) => (
+            paths::generated(id.round, side, repeat),
+            messages::generated(id.round, side, repeat),
+        ),
     };
     let value = serde_json::to_value(&generation).unwrap_or_default();
-    let mut changes = vec![MirrorChange::MergeEntry { path, key: id.stem.as_str().to_owned(), value }];
+    let mut changes = vec![MirrorChange::MergeEntry {
+        path,
+        key: id.stem.as_str().to_owned(),
+        value,
+    }];
     if let Some(module) = module {
         let line = json!({
             "kind": "module", "hotkey": id.side.as_str(), "repeat": id.repeat, "stem": id.stem.as_str(), "url": module.url,
             "sha256": module.sha256, "size": module.size_bytes, "document_sha256": document, "failure_reason": failure,
         });
         let path = paths::ledger(id.round, &schema::paths::LedgerFile::Artifacts);
-        changes.push(MirrorChange::AppendLine { path, line: line.to_string() });
+        changes.push(MirrorChange::AppendLine {
+            path,
+            line: line.to_string(),
+        });
     }
     let record = EntryRecord {
         round: id.round.0,
@@ -92,5 +117,9 @@ pub fn settled(id: &EntryId, module: Option<&ModuleRef>, views: Option<&str>, do
         module_sha256: module.map(|module| module.sha256.clone()),
         document_sha256: document.map(str::to_owned),
     };
-    Effects { records: vec![Record::Entry(record)], ..Effects::default() }.publish(message, changes)
+    Effects {
+        records: vec![Record::Entry(record)],
+        ..Effects::default()
+    }
+    .publish(message, changes)
 }

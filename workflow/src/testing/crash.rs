@@ -38,14 +38,24 @@ pub struct CrashReport {
 pub async fn crash_each_job(pool: &PgPool, scenario: &dyn Scenario) -> anyhow::Result<CrashReport> {
     let (expected, targets) = run_without_crash(pool, scenario).await?;
     let jobs: HashSet<&String> = targets.iter().map(|(_, key)| key).collect();
-    let mut report = CrashReport { jobs: jobs.len(), runs: 1, crashes: 0 };
+    let mut report = CrashReport {
+        jobs: jobs.len(),
+        runs: 1,
+        crashes: 0,
+    };
     for (point, key) in &targets {
         let what = || format!("with a crash at {point:?} of {key}");
-        let plan = Plan::Once { point: *point, key: key.clone() };
+        let plan = Plan::Once {
+            point: *point,
+            key: key.clone(),
+        };
         let (found, crashes) = run(pool, scenario, plan).await.with_context(what)?;
         compare(&expected, &found).with_context(what)?;
         if crashes != 1 {
-            bail!("the run {} never came to its crash: is the key made from the input alone?", what());
+            bail!(
+                "the run {} never came to its crash: is the key made from the input alone?",
+                what()
+            );
         }
         report.runs += 1;
         report.crashes += crashes;
@@ -59,13 +69,27 @@ pub async fn crash_each_job(pool: &PgPool, scenario: &dyn Scenario) -> anyhow::R
 /// # Errors
 ///
 /// As [`crash_each_job`].
-pub async fn crash_every_job_in_one_run(pool: &PgPool, scenario: &dyn Scenario) -> anyhow::Result<CrashReport> {
+pub async fn crash_every_job_in_one_run(
+    pool: &PgPool,
+    scenario: &dyn Scenario,
+) -> anyhow::Result<CrashReport> {
     let (expected, targets) = run_without_crash(pool, scenario).await?;
     let jobs: HashSet<&String> = targets.iter().map(|(_, key)| key).collect();
-    let mut report = CrashReport { jobs: jobs.len(), runs: 1, crashes: 0 };
-    for point in [Point::BeforeHandler, Point::AfterHandler, Point::BeforeCommit, Point::AfterCommit] {
+    let mut report = CrashReport {
+        jobs: jobs.len(),
+        runs: 1,
+        crashes: 0,
+    };
+    for point in [
+        Point::BeforeHandler,
+        Point::AfterHandler,
+        Point::BeforeCommit,
+        Point::AfterCommit,
+    ] {
         let what = || format!("with a crash at {point:?} of every job");
-        let (found, crashes) = run(pool, scenario, Plan::Each { point }).await.with_context(what)?;
+        let (found, crashes) = run(pool, scenario, Plan::Each { point })
+            .await
+            .with_context(what)?;
         compare(&expected, &found).with_context(what)?;
         report.runs += 1;
         report.crashes += crashes;
@@ -73,9 +97,14 @@ pub async fn crash_every_job_in_one_run(pool: &PgPool, scenario: &dyn Scenario) 
     Ok(report)
 }
 
-async fn run_without_crash(pool: &PgPool, scenario: &dyn Scenario) -> anyhow::Result<(Snapshot, Vec<(Point, String)>)> {
+async fn run_without_crash(
+    pool: &PgPool,
+    scenario: &dyn Scenario,
+) -> anyhow::Result<(Snapshot, Vec<(Point, String)>)> {
     let watcher = Arc::new(Watcher::new(Plan::Never));
-    let (expected, _) = run_watched(pool, scenario, &watcher).await.context("without a crash")?;
+    let (expected, _) = run_watched(pool, scenario, &watcher)
+        .await
+        .context("without a crash")?;
     let mut seen = watcher.lock().reached.clone();
     // In the order of a job's life, which makes a failure easier to read.
     seen.sort_by(|left, right| (&left.1, left.0 as u8).cmp(&(&right.1, right.0 as u8)));
@@ -83,17 +112,29 @@ async fn run_without_crash(pool: &PgPool, scenario: &dyn Scenario) -> anyhow::Re
     Ok((expected, seen))
 }
 
-async fn run(pool: &PgPool, scenario: &dyn Scenario, plan: Plan) -> anyhow::Result<(Snapshot, usize)> {
+async fn run(
+    pool: &PgPool,
+    scenario: &dyn Scenario,
+    plan: Plan,
+) -> anyhow::Result<(Snapshot, usize)> {
     run_watched(pool, scenario, &Arc::new(Watcher::new(plan))).await
 }
 
-async fn run_watched(pool: &PgPool, scenario: &dyn Scenario, watcher: &Arc<Watcher>) -> anyhow::Result<(Snapshot, usize)> {
+async fn run_watched(
+    pool: &PgPool,
+    scenario: &dyn Scenario,
+    watcher: &Arc<Watcher>,
+) -> anyhow::Result<(Snapshot, usize)> {
     snapshot::forget_everything(pool).await?;
     scenario.begin(pool).await?;
     let mut crashes = 0;
     let lives = async {
         loop {
-            let worker = Worker::new(pool.clone(), scenario.registry(pool), WorkerOptions::new("crashing", scenario.slots()));
+            let worker = Worker::new(
+                pool.clone(),
+                scenario.registry(pool),
+                WorkerOptions::new("crashing", scenario.slots()),
+            );
             let stop = CancellationToken::new();
             let mut living = tokio::spawn(worker.probed(watcher.clone()).run(stop.clone()));
             tokio::select! {
@@ -112,8 +153,14 @@ async fn run_watched(pool: &PgPool, scenario: &dyn Scenario, watcher: &Arc<Watch
                 }
             }
             // Its lease runs out. What died with it was our doing, not the jobs'.
-            sqlx::query("UPDATE worker SET lease_expires_at = now() - interval '1 s' WHERE state = 'live'").execute(pool).await?;
-            sqlx::query("UPDATE job SET failures = 0 WHERE failures > 0 AND finished_at IS NULL").execute(pool).await?;
+            sqlx::query(
+                "UPDATE worker SET lease_expires_at = now() - interval '1 s' WHERE state = 'live'",
+            )
+            .execute(pool)
+            .await?;
+            sqlx::query("UPDATE job SET failures = 0 WHERE failures > 0 AND finished_at IS NULL")
+                .execute(pool)
+                .await?;
         }
     };
     match tokio::time::timeout(scenario.patience(), lives).await {
@@ -132,9 +179,15 @@ async fn until_over(pool: &PgPool, scenario: &dyn Scenario) -> anyhow::Result<()
 }
 
 async fn stuck(pool: &PgPool, patience: Duration) -> anyhow::Error {
-    let open: Result<Vec<(String, String, i32, Option<String>)>, _> =
-        sqlx::query_as("SELECT key, state, attempt, error FROM job WHERE finished_at IS NULL ORDER BY id LIMIT 30").fetch_all(pool).await;
-    anyhow!("the run did not end within {} s; open: {open:#?}", patience.as_secs())
+    let open: Result<Vec<(String, String, i32, Option<String>)>, _> = sqlx::query_as(
+        "SELECT key, state, attempt, error FROM job WHERE finished_at IS NULL ORDER BY id LIMIT 30",
+    )
+    .fetch_all(pool)
+    .await;
+    anyhow!(
+        "the run did not end within {} s; open: {open:#?}",
+        patience.as_secs()
+    )
 }
 
 fn compare(expected: &Snapshot, found: &Snapshot) -> anyhow::Result<()> {
@@ -142,7 +195,10 @@ fn compare(expected: &Snapshot, found: &Snapshot) -> anyhow::Result<()> {
     if differences.is_empty() {
         return Ok(());
     }
-    Err(anyhow!("the result differs from that of the run without a crash:\n{}", differences.join("\n")))
+    Err(anyhow!(
+        "the result differs from that of the run without a crash:\n{}",
+        differences.join("\n")
+    ))
 }
 
 /// Where to die.
@@ -167,7 +223,11 @@ struct Seen {
 
 impl Watcher {
     fn new(plan: Plan) -> Self {
-        Self { plan, seen: Mutex::default(), crash: Notify::new() }
+        Self {
+            plan,
+            seen: Mutex::default(),
+            crash: Notify::new(),
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Seen> {
@@ -181,7 +241,9 @@ impl Watcher {
                 seen.reached.push((point, key.to_owned()));
                 false
             }
-            Plan::Once { point: at, key: of } => *at == point && of == key && seen.crashed.insert(key.to_owned()),
+            Plan::Once { point: at, key: of } => {
+                *at == point && of == key && seen.crashed.insert(key.to_owned())
+            }
             Plan::Each { point: at } => *at == point && seen.crashed.insert(key.to_owned()),
         }
     }

@@ -42,9 +42,15 @@ const OUTBOX: &str = "SELECT jsonb_build_object('step', step, 'place', row_numbe
 /// Whatever the database says.
 pub async fn take(pool: &PgPool, scenario: &dyn Scenario) -> anyhow::Result<Snapshot> {
     let mut snapshot = Snapshot::new();
-    for (table, sql) in [("job", JOBS.to_owned()), ("mirror_file", OUTBOX.to_owned())].into_iter().chain(results(pool).await?) {
-        let mut rows: Vec<Value> = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(pool).await?;
-        rows.iter_mut().for_each(|row| scenario.normalize(table, row));
+    for (table, sql) in [("job", JOBS.to_owned()), ("mirror_file", OUTBOX.to_owned())]
+        .into_iter()
+        .chain(results(pool).await?)
+    {
+        let mut rows: Vec<Value> = sqlx::query_scalar(AssertSqlSafe(sql))
+            .fetch_all(pool)
+            .await?;
+        rows.iter_mut()
+            .for_each(|row| scenario.normalize(table, row));
         snapshot.insert(table.to_owned(), rows);
     }
     Ok(snapshot)
@@ -85,20 +91,42 @@ pub async fn forget_everything(pool: &PgPool) -> anyhow::Result<()> {
     )
     .fetch_all(pool)
     .await?;
-    sqlx::query(AssertSqlSafe(format!("TRUNCATE {} RESTART IDENTITY", tables.join(", ")))).execute(pool).await?;
+    sqlx::query(AssertSqlSafe(format!(
+        "TRUNCATE {} RESTART IDENTITY",
+        tables.join(", ")
+    )))
+    .execute(pool)
+    .await?;
     Ok(())
 }
 
 /// Where two snapshots differ, for a person; empty when they do not.
 pub(super) fn differences(expected: &Snapshot, found: &Snapshot) -> Vec<String> {
     let mut differences = Vec::new();
-    for table in expected.keys().chain(found.keys().filter(|table| !expected.contains_key(*table))) {
+    for table in expected
+        .keys()
+        .chain(found.keys().filter(|table| !expected.contains_key(*table)))
+    {
         let rows = |snapshot: &Snapshot| snapshot.get(table).cloned().unwrap_or_default();
         let (expected, found) = (rows(expected), rows(found));
-        differences.extend(expected.iter().filter(|row| !found.contains(row)).map(|row| format!("{table} lacks {row}")));
-        differences.extend(found.iter().filter(|row| !expected.contains(row)).map(|row| format!("{table} has {row} instead")));
+        differences.extend(
+            expected
+                .iter()
+                .filter(|row| !found.contains(row))
+                .map(|row| format!("{table} lacks {row}")),
+        );
+        differences.extend(
+            found
+                .iter()
+                .filter(|row| !expected.contains(row))
+                .map(|row| format!("{table} has {row} instead")),
+        );
         if differences.is_empty() && expected.len() != found.len() {
-            differences.push(format!("{table} has {} rows instead of {}", found.len(), expected.len()));
+            differences.push(format!(
+                "{table} has {} rows instead of {}",
+                found.len(),
+                expected.len()
+            ));
         }
     }
     differences

@@ -6,11 +6,17 @@ use workflow::{db, engine::NewJob};
 use crate::support::*;
 
 fn of(miner: &str, place: usize) -> Task {
-    Task { fair: Some(miner.to_owned()), ..Task::answer(format!("{miner}{place:03}"), 1) }
+    Task {
+        fair: Some(miner.to_owned()),
+        ..Task::answer(format!("{miner}{place:03}"), 1)
+    }
 }
 
 async fn start(world: &World, tasks: impl IntoIterator<Item = Task>) {
-    let jobs: Vec<NewJob> = tasks.into_iter().map(|task| NewJob::step::<Work>(&task).unwrap()).collect();
+    let jobs: Vec<NewJob> = tasks
+        .into_iter()
+        .map(|task| NewJob::step::<Work>(&task).unwrap())
+        .collect();
     db::start(&mut *world.conn().await, &jobs).await.unwrap();
 }
 
@@ -39,7 +45,13 @@ async fn one_miners_many_steps_do_not_starve_the_others(pool: PgPool) {
 async fn steps_of_many_miners_inserted_at_once_take_turns(pool: PgPool) {
     let world = World::new(pool);
     let worker = world.puppet().await;
-    start(&world, ["a", "b", "c"].into_iter().flat_map(|miner| (0..3).map(move |place| of(miner, place)))).await;
+    start(
+        &world,
+        ["a", "b", "c"]
+            .into_iter()
+            .flat_map(|miner| (0..3).map(move |place| of(miner, place))),
+    )
+    .await;
     // More of a miner that has steps waiting goes behind those.
     start(&world, [of("a", 7)]).await;
     assert_eq!(next(&world, worker, 10).await, "abcabcabca");

@@ -22,15 +22,27 @@ enum Job {
 enum Process {
     Idle,
     /// Its claim was committed, the answer is on its way or lost.
-    Claiming { attempt: u8 },
+    Claiming {
+        attempt: u8,
+    },
     /// A handler runs.
-    Handling { attempt: u8 },
+    Handling {
+        attempt: u8,
+    },
     /// The handler is done; its end is being committed, perhaps for the second time.
-    Committing { attempt: u8 },
+    Committing {
+        attempt: u8,
+    },
     /// The end is committed, the answer is on its way or lost.
-    Committed { attempt: u8, applied: bool },
+    Committed {
+        attempt: u8,
+        applied: bool,
+    },
     /// It was told what became of its end.
-    Told { attempt: u8, applied: bool },
+    Told {
+        attempt: u8,
+        applied: bool,
+    },
     Dead,
 }
 
@@ -93,7 +105,10 @@ impl Model for ClaimProtocol {
             match state.process[worker] {
                 Process::Idle => {
                     // One worker, the last, never dies and never loses its lease: somebody must be there to finish.
-                    if state.live[worker] && state.job == Job::Available && (state.attempt < MOST_CLAIMS || worker == WORKERS - 1) {
+                    if state.live[worker]
+                        && state.job == Job::Available
+                        && (state.attempt < MOST_CLAIMS || worker == WORKERS - 1)
+                    {
                         events.push(Event::Claim(worker));
                     }
                 }
@@ -130,14 +145,20 @@ impl Model for ClaimProtocol {
             Event::Claim(worker) => {
                 next.attempt += 1;
                 next.job = Job::Running { by: worker };
-                next.process[worker] = Process::Claiming { attempt: next.attempt };
+                next.process[worker] = Process::Claiming {
+                    attempt: next.attempt,
+                };
             }
             Event::ClaimAnswered(worker) => {
-                let Process::Claiming { attempt } = state.process[worker] else { return None };
+                let Process::Claiming { attempt } = state.process[worker] else {
+                    return None;
+                };
                 next.process[worker] = Process::Handling { attempt };
             }
             Event::ClaimForgotten(worker) => {
-                let Process::Claiming { attempt } = state.process[worker] else { return None };
+                let Process::Claiming { attempt } = state.process[worker] else {
+                    return None;
+                };
                 next.process[worker] = Process::Idle;
                 if self.compares && state.is_held(worker, attempt) {
                     next.job = Job::Available;
@@ -145,12 +166,18 @@ impl Model for ClaimProtocol {
                 }
             }
             Event::HandlerEnds(worker) => {
-                let Process::Handling { attempt } = state.process[worker] else { return None };
+                let Process::Handling { attempt } = state.process[worker] else {
+                    return None;
+                };
                 next.process[worker] = Process::Committing { attempt };
             }
             Event::Commit(worker) => {
-                let Process::Committing { attempt } = state.process[worker] else { return None };
-                let applied = if state.is_held(worker, attempt) || (!self.fenced && state.job != Job::Completed) {
+                let Process::Committing { attempt } = state.process[worker] else {
+                    return None;
+                };
+                let applied = if state.is_held(worker, attempt)
+                    || (!self.fenced && state.job != Job::Completed)
+                {
                     next.job = Job::Completed;
                     next.effects.push(attempt);
                     next.history.push((attempt, true));
@@ -166,11 +193,15 @@ impl Model for ClaimProtocol {
                 next.process[worker] = Process::Committed { attempt, applied };
             }
             Event::CommitAnswered(worker) => {
-                let Process::Committed { attempt, applied } = state.process[worker] else { return None };
+                let Process::Committed { attempt, applied } = state.process[worker] else {
+                    return None;
+                };
                 next.process[worker] = Process::Told { attempt, applied };
             }
             Event::CommitForgotten(worker) => {
-                let Process::Committed { attempt, .. } = state.process[worker] else { return None };
+                let Process::Committed { attempt, .. } = state.process[worker] else {
+                    return None;
+                };
                 next.process[worker] = Process::Committing { attempt };
             }
             Event::LeaseEnds(worker) => {
@@ -195,26 +226,45 @@ impl Model for ClaimProtocol {
 
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
-            Property::always("nothing takes effect twice", |_, state: &Claims| state.effects.len() <= 1),
-            Property::always("a completed job has its effect, and no other has one", |_, state: &Claims| {
-                (state.job == Job::Completed) == (state.effects.len() == 1)
+            Property::always("nothing takes effect twice", |_, state: &Claims| {
+                state.effects.len() <= 1
             }),
-            Property::always("a worker is told the truth about its end", |_, state: &Claims| {
-                state.process.iter().all(|process| match process {
-                    Process::Told { attempt, applied } => *applied == state.effects.contains(attempt),
-                    _ => true,
-                })
+            Property::always(
+                "a completed job has its effect, and no other has one",
+                |_, state: &Claims| (state.job == Job::Completed) == (state.effects.len() == 1),
+            ),
+            Property::always(
+                "a worker is told the truth about its end",
+                |_, state: &Claims| {
+                    state.process.iter().all(|process| match process {
+                        Process::Told { attempt, applied } => {
+                            *applied == state.effects.contains(attempt)
+                        }
+                        _ => true,
+                    })
+                },
+            ),
+            Property::always("the history explains the job", |_, state: &Claims| {
+                state.is_explained()
             }),
-            Property::always("the history explains the job", |_, state: &Claims| state.is_explained()),
-            Property::always("work that can go no further is done", |model: &Self, state: &Claims| {
-                let mut events = Vec::new();
-                model.actions(state, &mut events);
-                !events.is_empty() || state.job == Job::Completed
-            }),
+            Property::always(
+                "work that can go no further is done",
+                |model: &Self, state: &Claims| {
+                    let mut events = Vec::new();
+                    model.actions(state, &mut events);
+                    !events.is_empty() || state.job == Job::Completed
+                },
+            ),
             Property::sometimes("an attempt is late", |_, state: &Claims| {
-                state.process.iter().any(|process| matches!(process, Process::Told { applied: false, .. }))
+                state
+                    .process
+                    .iter()
+                    .any(|process| matches!(process, Process::Told { applied: false, .. }))
             }),
-            Property::sometimes("the fourth attempt completes the job", |_, state: &Claims| state.effects == [4]),
+            Property::sometimes(
+                "the fourth attempt completes the job",
+                |_, state: &Claims| state.effects == [4],
+            ),
         ]
     }
 }
@@ -226,34 +276,79 @@ impl Claims {
 
     /// Every claim that is over has exactly one row, and only the last one of a completed job completed.
     fn is_explained(&self) -> bool {
-        let over = if matches!(self.job, Job::Running { .. }) { self.attempt - 1 } else { self.attempt };
+        let over = if matches!(self.job, Job::Running { .. }) {
+            self.attempt - 1
+        } else {
+            self.attempt
+        };
         let mut attempts: Vec<u8> = self.history.iter().map(|(attempt, _)| *attempt).collect();
         attempts.sort_unstable();
-        let completed: Vec<u8> = self.history.iter().filter(|(_, ended)| *ended).map(|(attempt, _)| *attempt).collect();
+        let completed: Vec<u8> = self
+            .history
+            .iter()
+            .filter(|(_, ended)| *ended)
+            .map(|(attempt, _)| *attempt)
+            .collect();
         attempts == (1..=over).collect::<Vec<_>>() && completed == self.effects
     }
 }
 
 #[test]
 fn claims_are_exact_in_every_order_of_crashes_expiries_and_lost_answers() {
-    let checker = ClaimProtocol { fenced: true, compares: true }.checker().threads(2).spawn_bfs().join();
+    let checker = ClaimProtocol {
+        fenced: true,
+        compares: true,
+    }
+    .checker()
+    .threads(2)
+    .spawn_bfs()
+    .join();
     checker.assert_properties();
-    assert!(checker.unique_state_count() > 10_000, "only {} states were looked at", checker.unique_state_count());
+    assert!(
+        checker.unique_state_count() > 10_000,
+        "only {} states were looked at",
+        checker.unique_state_count()
+    );
 }
 
 #[test]
 fn the_checker_refutes_claims_without_a_fence() {
-    let checker = ClaimProtocol { fenced: false, compares: true }.checker().spawn_bfs().join();
-    let path = checker.discovery("nothing takes effect twice").expect("two workers complete the same job");
-    let commits = path.into_actions().into_iter().filter(|event| matches!(event, Event::Commit(_))).count();
+    let checker = ClaimProtocol {
+        fenced: false,
+        compares: true,
+    }
+    .checker()
+    .spawn_bfs()
+    .join();
+    let path = checker
+        .discovery("nothing takes effect twice")
+        .expect("two workers complete the same job");
+    let commits = path
+        .into_actions()
+        .into_iter()
+        .filter(|event| matches!(event, Event::Commit(_)))
+        .count();
     assert_eq!(commits, 2, "the shortest way there is a second commit");
 }
 
 #[test]
 fn the_checker_refutes_workers_that_do_not_compare_what_they_hold() {
-    let checker = ClaimProtocol { fenced: true, compares: false }.checker().spawn_bfs().join();
-    let stuck = checker.discovery("work that can go no further is done").expect("a job that nobody knows to be running");
-    assert!(stuck.into_actions().iter().any(|event| matches!(event, Event::ClaimForgotten(_))));
+    let checker = ClaimProtocol {
+        fenced: true,
+        compares: false,
+    }
+    .checker()
+    .spawn_bfs()
+    .join();
+    let stuck = checker
+        .discovery("work that can go no further is done")
+        .expect("a job that nobody knows to be running");
+    assert!(
+        stuck
+            .into_actions()
+            .iter()
+            .any(|event| matches!(event, Event::ClaimForgotten(_)))
+    );
 }
 
 // --- A flow falls asleep while its children end ---------------------------------------------------------------------------
@@ -264,7 +359,9 @@ const CHILDREN: usize = 3;
 enum Sleeper {
     Available,
     /// A pass runs; it has seen these children ended.
-    Running { seen: [bool; CHILDREN] },
+    Running {
+        seen: [bool; CHILDREN],
+    },
     Waiting,
     Done,
 }
@@ -299,7 +396,13 @@ impl Model for SleepProtocol {
 
     fn init_states(&self) -> Vec<Sleep> {
         // The first pass has just started the children, and something else wakes the flow at any time.
-        let state = |flow| Sleep { flow, woken: false, open: CHILDREN, ended: [false; CHILDREN], passes: 1 };
+        let state = |flow| Sleep {
+            flow,
+            woken: false,
+            open: CHILDREN,
+            ended: [false; CHILDREN],
+            passes: 1,
+        };
         vec![state(Sleeper::Waiting), state(Sleeper::Available)]
     }
 
@@ -309,7 +412,11 @@ impl Model for SleepProtocol {
             Sleeper::Running { .. } => moments.push(Moment::PassEnds),
             Sleeper::Waiting | Sleeper::Done => {}
         }
-        moments.extend((0..CHILDREN).filter(|child| !state.ended[*child]).map(Moment::ChildEnds));
+        moments.extend(
+            (0..CHILDREN)
+                .filter(|child| !state.ended[*child])
+                .map(Moment::ChildEnds),
+        );
     }
 
     fn next_state(&self, state: &Sleep, moment: Moment) -> Option<Sleep> {
@@ -321,7 +428,9 @@ impl Model for SleepProtocol {
                 next.passes += 1;
             }
             Moment::PassEnds => {
-                let Sleeper::Running { seen } = state.flow else { return None };
+                let Sleeper::Running { seen } = state.flow else {
+                    return None;
+                };
                 next.flow = if seen.iter().all(|seen| *seen) {
                     Sleeper::Done
                 } else if state.woken {
@@ -347,22 +456,38 @@ impl Model for SleepProtocol {
 
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
-            Property::always("a flow whose children have ended does not sleep", |_, state: &Sleep| {
-                !(state.ended == [true; CHILDREN] && state.flow == Sleeper::Waiting)
+            Property::always(
+                "a flow whose children have ended does not sleep",
+                |_, state: &Sleep| {
+                    !(state.ended == [true; CHILDREN] && state.flow == Sleeper::Waiting)
+                },
+            ),
+            Property::always(
+                "the children cost the flow one wake-up",
+                |_, state: &Sleep| state.passes <= 3,
+            ),
+            Property::sometimes("the flow is done", |_, state: &Sleep| {
+                state.flow == Sleeper::Done
             }),
-            Property::always("the children cost the flow one wake-up", |_, state: &Sleep| state.passes <= 3),
-            Property::sometimes("the flow is done", |_, state: &Sleep| state.flow == Sleeper::Done),
         ]
     }
 }
 
 #[test]
 fn no_wake_up_is_lost_between_a_pass_and_its_children() {
-    SleepProtocol { marks: true }.checker().spawn_bfs().join().assert_properties();
+    SleepProtocol { marks: true }
+        .checker()
+        .spawn_bfs()
+        .join()
+        .assert_properties();
 }
 
 #[test]
 fn the_checker_refutes_sleep_without_the_mark() {
     let checker = SleepProtocol { marks: false }.checker().spawn_bfs().join();
-    assert!(checker.discovery("a flow whose children have ended does not sleep").is_some());
+    assert!(
+        checker
+            .discovery("a flow whose children have ended does not sleep")
+            .is_some()
+    );
 }

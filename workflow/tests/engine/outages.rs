@@ -12,9 +12,22 @@ const FLOWS: i64 = 30;
 fn plans() -> Vec<Plan> {
     (0..FLOWS)
         .map(|n| {
-            let join = (0..5).map(|child| Task::answer(format!("{n}/{child}"), child)).collect();
-            let event = Task { fires: Some(format!("done/{n}")), ..Task::answer(format!("i{n}"), n) };
-            Plan::new(format!("{n}"), [Op::Inline(event), Op::Queue(Task::answer(format!("q{n}"), 1)), Op::Join(join), Op::Inline(Task::answer(format!("j{n}"), 1))])
+            let join = (0..5)
+                .map(|child| Task::answer(format!("{n}/{child}"), child))
+                .collect();
+            let event = Task {
+                fires: Some(format!("done/{n}")),
+                ..Task::answer(format!("i{n}"), n)
+            };
+            Plan::new(
+                format!("{n}"),
+                [
+                    Op::Inline(event),
+                    Op::Queue(Task::answer(format!("q{n}"), 1)),
+                    Op::Join(join),
+                    Op::Inline(Task::answer(format!("j{n}"), 1)),
+                ],
+            )
         })
         .collect()
 }
@@ -25,9 +38,20 @@ async fn everything_is_exact(world: &World) {
         let n: i64 = plan.name.parse().unwrap();
         assert_eq!(world.output(&plan.key()).await, n + 1 + 10 + 1);
     }
-    assert_eq!(world.count("SELECT count(*) FROM job WHERE state = 'completed'").await, FLOWS * 9);
+    assert_eq!(
+        world
+            .count("SELECT count(*) FROM job WHERE state = 'completed'")
+            .await,
+        FLOWS * 9
+    );
     assert_eq!(world.count("SELECT count(*) FROM job").await, FLOWS * 9);
-    assert_eq!(world.count("SELECT count(*) FROM attempt WHERE outcome = 'completed'").await, FLOWS * 9, "each ended once");
+    assert_eq!(
+        world
+            .count("SELECT count(*) FROM attempt WHERE outcome = 'completed'")
+            .await,
+        FLOWS * 9,
+        "each ended once"
+    );
     assert_eq!(world.count("SELECT count(*) FROM event").await, FLOWS);
     let gaps = "SELECT count(*) FROM (SELECT count(*) AS n, max(attempt.attempt) AS last, max(job.attempt) AS claims FROM attempt
                 JOIN job ON job.id = job_id GROUP BY job_id) a WHERE n <> last OR last <> claims";
@@ -45,9 +69,17 @@ async fn workers_go_on_when_every_connection_is_cut_again_and_again(pool: PgPool
     let mut cutter = connect(&pool).await;
     let mut cuts = 0;
     let open = "SELECT count(*) FROM job WHERE finished_at IS NULL";
-    while sqlx::query_scalar::<_, i64>(open).fetch_one(&mut cutter).await.unwrap() > 0 {
+    while sqlx::query_scalar::<_, i64>(open)
+        .fetch_one(&mut cutter)
+        .await
+        .unwrap()
+        > 0
+    {
         let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
-        let cut: i64 = sqlx::query_scalar(cut).fetch_one(&mut cutter).await.unwrap();
+        let cut: i64 = sqlx::query_scalar(cut)
+            .fetch_one(&mut cutter)
+            .await
+            .unwrap();
         cuts += cut;
         tokio::time::sleep(Duration::from_millis(150)).await;
     }
@@ -59,13 +91,24 @@ async fn workers_go_on_when_every_connection_is_cut_again_and_again(pool: PgPool
 #[tokio::test]
 async fn workers_go_on_when_postgres_is_restarted() {
     let home = tempfile::tempdir().unwrap();
-    std::fs::set_permissions(home.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::set_permissions(
+        home.path(),
+        std::os::unix::fs::PermissionsExt::from_mode(0o755),
+    )
+    .unwrap();
     let start = async || {
         // Of the cluster only the data survives: it is durable, as in production.
-        EmbeddedPostgres::start(EmbeddedOptions::new(home.path().join("data"))).await.unwrap()
+        EmbeddedPostgres::start(EmbeddedOptions::new(home.path().join("data")))
+            .await
+            .unwrap()
     };
     let postgres = start().await;
-    let pool = PgPoolOptions::new().max_connections(5).acquire_timeout(PATIENCE).connect(&postgres.url("postgres")).await.unwrap();
+    let pool = PgPoolOptions::new()
+        .max_connections(5)
+        .acquire_timeout(PATIENCE)
+        .connect(&postgres.url("postgres"))
+        .await
+        .unwrap();
     workflow::db::migrate(&pool).await.unwrap();
     let mut world = World::new(pool.clone());
     for plan in plans() {

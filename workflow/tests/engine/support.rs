@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 use workflow::{
     db::{self, job::JobRow},
     engine::{
-        Effects, Flow, FlowDefinition, FlowError, Handler, NewJob, OnExhausted, OnFailure, Outcome, Registry, Retry, Step,
-        StepContext, Worker, WorkerOptions,
+        Effects, Flow, FlowDefinition, FlowError, Handler, NewJob, OnExhausted, OnFailure, Outcome,
+        Registry, Retry, Step, StepContext, Worker, WorkerOptions,
         commit::{Claim, End, Ending},
     },
 };
@@ -66,7 +66,13 @@ pub struct Task {
 
 impl Task {
     pub fn new(name: impl Into<String>, acts: impl IntoIterator<Item = Act>) -> Self {
-        Self { name: name.into(), acts: acts.into_iter().collect(), fair: None, round: None, fires: None }
+        Self {
+            name: name.into(),
+            acts: acts.into_iter().collect(),
+            fair: None,
+            round: None,
+            fires: None,
+        }
     }
 
     pub fn answer(name: impl Into<String>, value: i64) -> Self {
@@ -117,7 +123,10 @@ macro_rules! toy_step {
 }
 
 /// Soon again.
-const SOON: Retry = Retry { first: Duration::from_millis(5), cap: Duration::from_millis(20) };
+const SOON: Retry = Retry {
+    first: Duration::from_millis(5),
+    cap: Duration::from_millis(20),
+};
 
 toy_step!(Work, "work", "work", RETRY: Retry = SOON);
 toy_step!(Inline, "inline", "work", RETRY: Retry = SOON, INLINE: bool = true);
@@ -154,10 +163,18 @@ pub struct Toys {
 
 impl Toys {
     async fn act(&self, task: Task, context: &StepContext) -> Result<Outcome<i64>, anyhow::Error> {
-        let run = Run { key: context.key.clone(), attempt: context.attempt, cancelled: false };
+        let run = Run {
+            key: context.key.clone(),
+            attempt: context.attempt,
+            cancelled: false,
+        };
         let place = {
             let mut seen = self.seen.lock().unwrap();
-            let place = seen.started.iter().filter(|earlier| earlier.key == run.key).count();
+            let place = seen
+                .started
+                .iter()
+                .filter(|earlier| earlier.key == run.key)
+                .count();
             seen.started.push(run.clone());
             seen.starts_at.push(Instant::now());
             seen.inside += 1;
@@ -166,7 +183,12 @@ impl Toys {
         };
         self.changed.notify_waiters();
         let _leaves = Leaves(self.clone());
-        let act = task.acts.get(place).or(task.acts.last()).cloned().unwrap_or(Act::Answer(0));
+        let act = task
+            .acts
+            .get(place)
+            .or(task.acts.last())
+            .cloned()
+            .unwrap_or(Act::Answer(0));
         let outcome = match act {
             Act::Answer(value) => Ok(Outcome::Done(value)),
             Act::Fail(text) => Err(anyhow::anyhow!(text)),
@@ -190,7 +212,10 @@ impl Toys {
                 Ok(Outcome::Done(0))
             }
         };
-        self.seen.lock().unwrap().ended.push(Run { cancelled: context.cancelled.is_cancelled(), ..run });
+        self.seen.lock().unwrap().ended.push(Run {
+            cancelled: context.cancelled.is_cancelled(),
+            ..run
+        });
         self.changed.notify_waiters();
         outcome
     }
@@ -230,13 +255,18 @@ impl Toys {
     }
 
     pub async fn until_started(&self, key: &str, times: usize) {
-        let enough = self.until(|seen| seen.started.iter().filter(|run| run.key == key).count() >= times);
-        tokio::time::timeout(PATIENCE, enough).await.unwrap_or_else(|_| panic!("{key} did not start {times} times"));
+        let enough =
+            self.until(|seen| seen.started.iter().filter(|run| run.key == key).count() >= times);
+        tokio::time::timeout(PATIENCE, enough)
+            .await
+            .unwrap_or_else(|_| panic!("{key} did not start {times} times"));
     }
 
     pub async fn until_running(&self, count: usize) {
         let enough = self.until(|seen| seen.inside >= count);
-        tokio::time::timeout(PATIENCE, enough).await.unwrap_or_else(|_| panic!("never {count} handlers at one time"));
+        tokio::time::timeout(PATIENCE, enough)
+            .await
+            .unwrap_or_else(|_| panic!("never {count} handlers at one time"));
     }
 }
 
@@ -282,7 +312,11 @@ pub struct Plan {
 
 impl Plan {
     pub fn new(name: impl Into<String>, ops: impl IntoIterator<Item = Op>) -> Self {
-        Self { name: name.into(), ops: ops.into_iter().collect(), round: None }
+        Self {
+            name: name.into(),
+            ops: ops.into_iter().collect(),
+            round: None,
+        }
     }
 
     pub fn key(&self) -> String {
@@ -312,19 +346,30 @@ impl FlowDefinition for Script {
     }
 }
 
-fn perform(flow: &Flow, op: Op) -> std::pin::Pin<Box<dyn Future<Output = Result<i64, FlowError>> + Send + '_>> {
+fn perform(
+    flow: &Flow,
+    op: Op,
+) -> std::pin::Pin<Box<dyn Future<Output = Result<i64, FlowError>> + Send + '_>> {
     Box::pin(async move {
         match op {
             Op::Queue(task) => flow.step::<Work>(task).await,
             Op::Inline(task) => flow.step::<Inline>(task).await,
             Op::Doomed(task) => flow.step::<Doomed>(task).await,
             Op::Limited(task) => flow.step::<Limited>(task).await,
-            Op::Join(tasks) => flow.join_steps::<Work>(tasks, OnFailure::Fail).await?.into_iter().sum(),
+            Op::Join(tasks) => flow
+                .join_steps::<Work>(tasks, OnFailure::Fail)
+                .await?
+                .into_iter()
+                .sum(),
             Op::Collect(tasks) => {
                 let answers = flow.join_steps::<Doomed>(tasks, OnFailure::Collect).await?;
                 Ok(answers.into_iter().map(|answer| answer.unwrap_or(-1)).sum())
             }
-            Op::Flows(plans) => flow.join_flows::<Script>(plans, OnFailure::Fail).await?.into_iter().sum(),
+            Op::Flows(plans) => flow
+                .join_flows::<Script>(plans, OnFailure::Fail)
+                .await?
+                .into_iter()
+                .sum(),
             Op::Event(name) => Ok(flow.event(&name).await?.as_i64().unwrap_or(0)),
             Op::Block(block) => flow.until_block(block).await.map(|()| 0),
             Op::Until(ms) => {
@@ -332,10 +377,13 @@ fn perform(flow: &Flow, op: Op) -> std::pin::Pin<Box<dyn Future<Output = Result<
                 flow.until(&ms.to_string(), moment).await.map(|()| 0)
             }
             Op::Both(left, right) => {
-                let (left, right) = futures::try_join!(perform(flow, *left), perform(flow, *right))?;
+                let (left, right) =
+                    futures::try_join!(perform(flow, *left), perform(flow, *right))?;
                 Ok(left + right)
             }
-            Op::Then(first, second) => Ok(perform(flow, *first).await? + perform(flow, *second).await?),
+            Op::Then(first, second) => {
+                Ok(perform(flow, *first).await? + perform(flow, *second).await?)
+            }
             Op::Begin(plan) => flow.start_flow::<Script>(&plan).map(|_| 0),
         }
     })
@@ -355,7 +403,11 @@ impl World {
             .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
             .with_test_writer()
             .try_init();
-        Self { pool, toys: Toys::default(), workers: Vec::new() }
+        Self {
+            pool,
+            toys: Toys::default(),
+            workers: Vec::new(),
+        }
     }
 
     pub fn registry(&self) -> Registry {
@@ -378,7 +430,10 @@ impl World {
         let worker = Worker::new(self.pool.clone(), registry, options);
         let stop = CancellationToken::new();
         let stopped = stop.clone();
-        self.workers.push((stop, tokio::spawn(async move { worker.run(stopped).await.unwrap() })));
+        self.workers.push((
+            stop,
+            tokio::spawn(async move { worker.run(stopped).await.unwrap() }),
+        ));
     }
 
     /// The first worker is gone, as if it had been killed.
@@ -401,7 +456,9 @@ impl World {
     }
 
     pub async fn start_job(&self, job: NewJob) -> String {
-        db::start(&mut *self.conn().await, std::slice::from_ref(&job)).await.unwrap();
+        db::start(&mut *self.conn().await, std::slice::from_ref(&job))
+            .await
+            .unwrap();
         job.key
     }
 
@@ -425,21 +482,34 @@ impl World {
         match tokio::time::timeout(PATIENCE, wait).await {
             Ok(job) => job,
             Err(_) => {
-                let rows: Vec<(String, String, i32, Option<String>)> =
-                    sqlx::query_as("SELECT key, state, attempt, error FROM job ORDER BY id LIMIT 40").fetch_all(&self.pool).await.unwrap();
+                let rows: Vec<(String, String, i32, Option<String>)> = sqlx::query_as(
+                    "SELECT key, state, attempt, error FROM job ORDER BY id LIMIT 40",
+                )
+                .fetch_all(&self.pool)
+                .await
+                .unwrap();
                 panic!("{key} never became {what}: {rows:#?}");
             }
         }
     }
 
     pub async fn output(&self, key: &str) -> i64 {
-        self.until_state(key, "completed").await.output.unwrap().as_i64().unwrap()
+        self.until_state(key, "completed")
+            .await
+            .output
+            .unwrap()
+            .as_i64()
+            .unwrap()
     }
 
     /// The outcomes of a job's attempts, in order.
     pub async fn outcomes(&self, key: &str) -> Vec<String> {
         let sql = "SELECT outcome FROM attempt JOIN job ON job.id = job_id WHERE key = $1 ORDER BY attempt.attempt";
-        sqlx::query_scalar(sql).bind(key).fetch_all(&self.pool).await.unwrap()
+        sqlx::query_scalar(sql)
+            .bind(key)
+            .fetch_all(&self.pool)
+            .await
+            .unwrap()
     }
 
     pub async fn count(&self, sql: &'static str) -> i64 {
@@ -448,7 +518,12 @@ impl World {
 
     /// Ends every lease, as if its time had passed.
     pub async fn expire_leases(&self) {
-        sqlx::query("UPDATE worker SET lease_expires_at = now() - interval '1 s' WHERE state = 'live'").execute(&self.pool).await.unwrap();
+        sqlx::query(
+            "UPDATE worker SET lease_expires_at = now() - interval '1 s' WHERE state = 'live'",
+        )
+        .execute(&self.pool)
+        .await
+        .unwrap();
     }
 
     pub async fn sweep(&self) {
@@ -457,13 +532,33 @@ impl World {
 
     /// Registers a worker that does only what the test does in its name.
     pub async fn puppet(&self) -> i64 {
-        db::worker::register(&mut *self.conn().await, "puppet", "elsewhere", 1, &[], 3600.0).await.unwrap()
+        db::worker::register(
+            &mut *self.conn().await,
+            "puppet",
+            "elsewhere",
+            1,
+            &[],
+            3600.0,
+        )
+        .await
+        .unwrap()
     }
 
     /// Claims one job for a puppet.
     pub async fn claim(&self, worker: i64, queue: &str) -> Claim {
-        let mut taken = db::job::claim(&mut *self.conn().await, worker, &[queue.to_owned()], &[1], false).await.unwrap();
-        taken.claims.pop().unwrap_or_else(|| panic!("nothing is due in {queue}"))
+        let mut taken = db::job::claim(
+            &mut *self.conn().await,
+            worker,
+            &[queue.to_owned()],
+            &[1],
+            false,
+        )
+        .await
+        .unwrap();
+        taken
+            .claims
+            .pop()
+            .unwrap_or_else(|| panic!("nothing is due in {queue}"))
     }
 
     /// Stops all workers in good order.
@@ -472,7 +567,10 @@ impl World {
             stop.cancel();
         }
         for (_, worker) in self.workers.drain(..) {
-            tokio::time::timeout(PATIENCE, worker).await.expect("the worker stops").unwrap();
+            tokio::time::timeout(PATIENCE, worker)
+                .await
+                .expect("the worker stops")
+                .unwrap();
         }
     }
 
@@ -494,7 +592,10 @@ pub fn registry(toys: &Toys) -> Registry {
 }
 
 pub fn slots(each: usize) -> HashMap<String, usize> {
-    ["work", "flow", "vlm"].into_iter().map(|queue| (queue.to_owned(), each)).collect()
+    ["work", "flow", "vlm"]
+        .into_iter()
+        .map(|queue| (queue.to_owned(), each))
+        .collect()
 }
 
 pub fn options() -> WorkerOptions {
@@ -502,19 +603,34 @@ pub fn options() -> WorkerOptions {
 }
 
 pub fn operator() -> db::operator::Operator<'static> {
-    db::operator::Operator { name: "ann", reason: "a test" }
+    db::operator::Operator {
+        name: "ann",
+        reason: "a test",
+    }
 }
 
 pub fn by_key(key: &str) -> db::operator::Filter {
-    db::operator::Filter { key: Some(key.to_owned()), ..db::operator::Filter::default() }
+    db::operator::Filter {
+        key: Some(key.to_owned()),
+        ..db::operator::Filter::default()
+    }
 }
 
 pub fn ending(claim: Claim, end: End) -> Ending {
-    Ending { claim, inline: None, end, ran: Duration::from_millis(1), trace: None }
+    Ending {
+        claim,
+        inline: None,
+        end,
+        ran: Duration::from_millis(1),
+        trace: None,
+    }
 }
 
 pub fn completed(output: i64) -> End {
-    End::Completed { output: output.into(), effects: Effects::default() }
+    End::Completed {
+        output: output.into(),
+        effects: Effects::default(),
+    }
 }
 
 /// A connection of its own to the same database.

@@ -24,8 +24,16 @@ macro_rules! version {
                 format!("changing/{input}")
             }
             async fn run(flow: &Flow, input: String) -> Result<i64, FlowError> {
-                let first = flow.step::<Work>(Task::new(format!("{input}/first"), [Act::Gate(input.clone())])).await?;
-                Ok(first + flow.step::<Work>(Task::answer(format!("{input}/{}", $last), $version)).await?)
+                let first = flow
+                    .step::<Work>(Task::new(
+                        format!("{input}/first"),
+                        [Act::Gate(input.clone())],
+                    ))
+                    .await?;
+                Ok(first
+                    + flow
+                        .step::<Work>(Task::answer(format!("{input}/{}", $last), $version))
+                        .await?)
             }
         }
     };
@@ -43,7 +51,9 @@ fn build<F: FlowDefinition>(world: &World) -> Registry {
 /// A flow under way in the first build, which then stops.
 async fn under_way(world: &mut World) -> String {
     world.work_as(build::<First>(world), options());
-    let key = world.start_job(NewJob::flow::<First>(&"x".to_owned()).unwrap()).await;
+    let key = world
+        .start_job(NewJob::flow::<First>(&"x".to_owned()).unwrap())
+        .await;
     world.toys.until_started("work/x/first", 1).await;
     world.toys.open("x");
     world.until_state("work/x/first", "completed").await;
@@ -53,27 +63,51 @@ async fn under_way(world: &mut World) -> String {
 #[sqlx::test(migrator = "workflow::db::MIGRATOR")]
 async fn a_build_that_lists_the_version_continues_open_flows(pool: PgPool) {
     let mut world = World::new(pool);
-    db::operator::pause(&mut *world.conn().await, &by_key("work/x/second"), &operator()).await.unwrap();
+    db::operator::pause(
+        &mut *world.conn().await,
+        &by_key("work/x/second"),
+        &operator(),
+    )
+    .await
+    .unwrap();
     let key = under_way(&mut world).await;
     world.until_state("work/x/second", "paused").await;
     world.stop().await;
     world.work_as(build::<Compatible>(&world), options());
     // The flow wakes, finds its first step done, and goes on with the new code.
-    db::wake(&mut *world.conn().await, std::slice::from_ref(&key)).await.unwrap();
+    db::wake(&mut *world.conn().await, std::slice::from_ref(&key))
+        .await
+        .unwrap();
     assert_eq!(world.output(&key).await, 2);
-    assert_eq!(world.toys.started().iter().filter(|run| run.key == "work/x/first").count(), 1);
+    assert_eq!(
+        world
+            .toys
+            .started()
+            .iter()
+            .filter(|run| run.key == "work/x/first")
+            .count(),
+        1
+    );
     world.done().await;
 }
 
 #[sqlx::test(migrator = "workflow::db::MIGRATOR")]
 async fn a_build_that_does_not_list_the_version_refuses_by_name(pool: PgPool) {
     let mut world = World::new(pool);
-    db::operator::pause(&mut *world.conn().await, &by_key("work/x/second"), &operator()).await.unwrap();
+    db::operator::pause(
+        &mut *world.conn().await,
+        &by_key("work/x/second"),
+        &operator(),
+    )
+    .await
+    .unwrap();
     let key = under_way(&mut world).await;
     world.until_state("work/x/second", "paused").await;
     world.stop().await;
     world.work_as(build::<Incompatible>(&world), options());
-    db::wake(&mut *world.conn().await, std::slice::from_ref(&key)).await.unwrap();
+    db::wake(&mut *world.conn().await, std::slice::from_ref(&key))
+        .await
+        .unwrap();
     let refused = world.until_state(&key, "parked").await.error.unwrap();
     assert_eq!(
         refused,
@@ -87,17 +121,29 @@ async fn a_build_that_does_not_list_the_version_refuses_by_name(pool: PgPool) {
 async fn an_older_worker_leaves_a_newer_builds_flows_and_steps_to_others(pool: PgPool) {
     let mut world = World::new(pool);
     world.work_as(build::<First>(&world), options());
-    let key = world.start_job(NewJob::flow::<Compatible>(&"x".to_owned()).unwrap()).await;
-    let unknown = NewJob { name: "of_tomorrow".to_owned(), ..NewJob::step::<Work>(&Task::answer("u", 1)).unwrap() };
+    let key = world
+        .start_job(NewJob::flow::<Compatible>(&"x".to_owned()).unwrap())
+        .await;
+    let unknown = NewJob {
+        name: "of_tomorrow".to_owned(),
+        ..NewJob::step::<Work>(&Task::answer("u", 1)).unwrap()
+    };
     let step = world.start_job(unknown).await;
     for key in [&key, &step] {
-        assert_eq!(world.until_state(key, "scheduled").await.failures, 0, "not now, and nobody's failure");
+        assert_eq!(
+            world.until_state(key, "scheduled").await.failures,
+            0,
+            "not now, and nobody's failure"
+        );
     }
     // The deploy goes on.
     world.stop().await;
     world.toys.open("x");
     world.work_as(build::<Compatible>(&world), options());
-    sqlx::query("UPDATE job SET run_at = now() WHERE state = 'scheduled'").execute(&world.pool).await.unwrap();
+    sqlx::query("UPDATE job SET run_at = now() WHERE state = 'scheduled'")
+        .execute(&world.pool)
+        .await
+        .unwrap();
     db::event::promote(&mut *world.conn().await).await.unwrap();
     assert_eq!(world.output(&key).await, 2);
     world.done().await;

@@ -12,7 +12,9 @@ async fn a_statement_notifies_once_however_much_it_starts(pool: PgPool) {
     let world = World::new(pool);
     let mut listener = PgListener::connect_with(&world.pool).await.unwrap();
     listener.listen(db::JOB_CHANNEL).await.unwrap();
-    let jobs: Vec<NewJob> = (0..500).map(|n| NewJob::step::<Work>(&Task::answer(format!("{n}"), 1)).unwrap()).collect();
+    let jobs: Vec<NewJob> = (0..500)
+        .map(|n| NewJob::step::<Work>(&Task::answer(format!("{n}"), 1)).unwrap())
+        .collect();
     db::start(&mut *world.conn().await, &jobs).await.unwrap();
     world.start_step::<Limited>(&Task::answer("last", 1)).await;
     assert_eq!(listener.recv().await.unwrap().payload(), "work");
@@ -29,11 +31,20 @@ async fn an_idle_worker_asks_less_than_once_a_second(pool: PgPool) {
     // Backends report what they did when they have been idle for a while, at the latest after ten seconds.
     let window = Duration::from_secs(15);
     tokio::time::sleep(Duration::from_secs(11)).await;
-    let before: i64 = sqlx::query_scalar(transactions).fetch_one(&mut watcher).await.unwrap();
+    let before: i64 = sqlx::query_scalar(transactions)
+        .fetch_one(&mut watcher)
+        .await
+        .unwrap();
     tokio::time::sleep(window).await;
-    let after: i64 = sqlx::query_scalar(transactions).fetch_one(&mut watcher).await.unwrap();
+    let after: i64 = sqlx::query_scalar(transactions)
+        .fetch_one(&mut watcher)
+        .await
+        .unwrap();
     let a_second = (after - before) as f64 / window.as_secs_f64();
-    assert!(a_second < 1.0, "{a_second} transactions a second, each of one statement");
+    assert!(
+        a_second < 1.0,
+        "{a_second} transactions a second, each of one statement"
+    );
     world.done().await;
 }
 
@@ -46,15 +57,39 @@ async fn a_flow_that_a_claim_has_skipped_is_told_of_again(pool: PgPool) {
     // A child's end locks the flow's row. The flow is due, but a claim that comes by now does not see it.
     let child = NewJob::step::<Work>(&Task::answer("child", 1)).unwrap();
     world.start_job(child).await;
-    sqlx::query("UPDATE job SET parent_id = (SELECT id FROM job WHERE key = $1) WHERE key = 'work/child'").bind(&key).execute(&world.pool).await.unwrap();
+    sqlx::query(
+        "UPDATE job SET parent_id = (SELECT id FROM job WHERE key = $1) WHERE key = 'work/child'",
+    )
+    .bind(&key)
+    .execute(&world.pool)
+    .await
+    .unwrap();
     let worker = world.puppet().await;
     let claim = world.claim(worker, "work").await;
     let mut connection = connect(&world.pool).await;
     let mut transaction = sqlx::Connection::begin(&mut connection).await.unwrap();
-    workflow::engine::commit::commit(&mut transaction, worker, &[ending(claim, completed(1))]).await.unwrap();
-    let skipped = db::job::claim(&mut *world.conn().await, worker, &["flow".to_owned()], &[5], false).await.unwrap();
+    workflow::engine::commit::commit(&mut transaction, worker, &[ending(claim, completed(1))])
+        .await
+        .unwrap();
+    let skipped = db::job::claim(
+        &mut *world.conn().await,
+        worker,
+        &["flow".to_owned()],
+        &[5],
+        false,
+    )
+    .await
+    .unwrap();
     assert!(skipped.claims.is_empty());
     transaction.commit().await.unwrap();
-    assert_eq!(listener.recv().await.unwrap().payload(), "work", "the child's start");
-    assert_eq!(listener.recv().await.unwrap().payload(), "flow", "somebody has to look again");
+    assert_eq!(
+        listener.recv().await.unwrap().payload(),
+        "work",
+        "the child's start"
+    );
+    assert_eq!(
+        listener.recv().await.unwrap().payload(),
+        "flow",
+        "somebody has to look again"
+    );
 }

@@ -36,10 +36,17 @@ pub struct FileArgs {
 
 pub(super) async fn run(command: BenchCommand) -> anyhow::Result<()> {
     match command {
-        BenchCommand::Validate(args) => print(args.json, &render::bench::validate(&args.files, args.repeats)?),
+        BenchCommand::Validate(args) => print(
+            args.json,
+            &render::bench::validate(&args.files, args.repeats)?,
+        ),
         BenchCommand::Render(args) => {
-            let config = RendererConfig { pages: args.jobs.max(1), ..RendererConfig::from_env() };
-            let figures = render::bench::render(&args.files, args.view_size, args.jobs, config).await;
+            let config = RendererConfig {
+                pages: args.jobs.max(1),
+                ..RendererConfig::from_env()
+            };
+            let figures =
+                render::bench::render(&args.files, args.view_size, args.jobs, config).await;
             print(args.json, &figures?)
         }
     }

@@ -72,7 +72,10 @@ pub(super) async fn run(command: JobCommand) -> anyhow::Result<()> {
     };
     let pool = connect(&args.database).await?;
     let mut conn = pool.acquire().await?;
-    let operator = Operator { name: &args.operator, reason: &args.reason };
+    let operator = Operator {
+        name: &args.operator,
+        reason: &args.reason,
+    };
     let filter = Filter {
         id: args.id,
         key: args.key.clone(),
@@ -82,11 +85,16 @@ pub(super) async fn run(command: JobCommand) -> anyhow::Result<()> {
     };
     let changed = match command {
         JobCommand::Retry(_) => db::operator::retry(&mut conn, &filter, &operator).await?,
-        JobCommand::ForceRetry(_) => db::operator::force_retry(&mut conn, &filter, &operator).await?,
+        JobCommand::ForceRetry(_) => {
+            db::operator::force_retry(&mut conn, &filter, &operator).await?
+        }
         JobCommand::Pause(_) => db::operator::pause(&mut conn, &filter, &operator).await?,
         JobCommand::Resume(_) => db::operator::resume(&mut conn, &filter, &operator).await?,
         JobCommand::Cancel(_) => {
-            let key = args.key.as_deref().ok_or_else(|| anyhow::anyhow!("cancel needs --key"))?;
+            let key = args
+                .key
+                .as_deref()
+                .ok_or_else(|| anyhow::anyhow!("cancel needs --key"))?;
             db::operator::cancel(&mut conn, key, &operator).await?
         }
         JobCommand::List { .. } => 0,
@@ -97,11 +105,12 @@ pub(super) async fn run(command: JobCommand) -> anyhow::Result<()> {
 
 async fn list(state: &str, database: &DatabaseArgs) -> anyhow::Result<()> {
     let pool = connect(database).await?;
-    let rows: Vec<(i64, String, String)> =
-        sqlx::query_as("SELECT id, key, coalesce(error, '') FROM job WHERE state = $1 ORDER BY id LIMIT 200")
-            .bind(state)
-            .fetch_all(&pool)
-            .await?;
+    let rows: Vec<(i64, String, String)> = sqlx::query_as(
+        "SELECT id, key, coalesce(error, '') FROM job WHERE state = $1 ORDER BY id LIMIT 200",
+    )
+    .bind(state)
+    .fetch_all(&pool)
+    .await?;
     for (id, key, error) in &rows {
         println!("{id}\t{key}\t{error}");
     }

@@ -11,7 +11,10 @@ use render::cli::ValidateArgs;
 
 pub use exit::{EXIT_UNUSABLE, report};
 
-use crate::rehearse::{self, RehearseArgs};
+use crate::{
+    audit::{self, AuditArgs},
+    rehearse::{self, RehearseArgs},
+};
 
 /// Runs the rounds of the 404-GEN 3D competition.
 #[derive(Debug, Parser)]
@@ -39,6 +42,8 @@ pub enum Command {
     /// Look at jobs, retry, pause, resume or cancel them.
     #[command(subcommand)]
     Job(job::JobCommand),
+    /// Check a clone of a state repository, offline: exit code 0 when every check holds, 1 with findings, 2 when unreadable.
+    Audit(AuditArgs),
     /// Check modules against every rule of a live round (for miners).
     Validate(ValidateArgs),
     /// What a miner's container runs.
@@ -62,6 +67,10 @@ pub async fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Render(command) => serve::render(command).await?,
         Command::Migrate(args) => work::migrate(args).await?,
         Command::Job(command) => job::run(command).await?,
+        Command::Audit(args) => {
+            let code = tokio::task::spawn_blocking(move || audit::run(args)).await?;
+            return Ok(u8::try_from(code).unwrap_or(EXIT_UNUSABLE));
+        }
         Command::Validate(args) => return Ok(render::cli::validate(args).await),
         Command::Miner(command) => serve::miner(command).await?,
         Command::Bench(command) => bench::run(command).await?,

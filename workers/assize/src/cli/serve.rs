@@ -64,13 +64,22 @@ pub(super) async fn dashboard(args: DashboardArgs) -> anyhow::Result<()> {
 
 pub(super) async fn render(command: RenderCommand) -> anyhow::Result<()> {
     let RenderCommand::Serve { listen, pages } = command;
-    let listener = TcpListener::bind(listen)
-        .await
-        .with_context(|| format!("{listen} cannot be used for the renderer; is its port in use?"))?;
-    let config = RendererConfig { pages: pages.max(1), ..RendererConfig::from_env() };
-    let renderer = Arc::new(Renderer::launch(config).await.context("the renderer cannot be started")?);
+    let listener = TcpListener::bind(listen).await.with_context(|| {
+        format!("{listen} cannot be used for the renderer; is its port in use?")
+    })?;
+    let config = RendererConfig {
+        pages: pages.max(1),
+        ..RendererConfig::from_env()
+    };
+    let renderer = Arc::new(
+        Renderer::launch(config)
+            .await
+            .context("the renderer cannot be started")?,
+    );
     tracing::info!(address = %listen, "renderer started");
-    render::serve(listener, renderer, interrupted()).await.context("the render service ended")
+    render::serve(listener, renderer, interrupted())
+        .await
+        .context("the render service ended")
 }
 
 pub(super) async fn miner(command: MinerCommand) -> anyhow::Result<()> {

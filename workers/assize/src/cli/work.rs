@@ -54,9 +54,12 @@ pub struct WorkArgs {
 /// Connects, with a sentence for the operator when that fails.
 pub(super) async fn connect(args: &DatabaseArgs) -> anyhow::Result<PgPool> {
     // A pool would only say that time ran out; a single connection says why.
-    let first = tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect(&args.database_url)).await;
-    let first = first.context("the database does not answer in time; check DATABASE_URL and the network")?;
-    let first = first.context("the database cannot be reached; check DATABASE_URL and that PostgreSQL runs")?;
+    let first =
+        tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect(&args.database_url)).await;
+    let first = first
+        .context("the database does not answer in time; check DATABASE_URL and the network")?;
+    let first = first
+        .context("the database cannot be reached; check DATABASE_URL and that PostgreSQL runs")?;
     drop(first.close().await);
     PgPoolOptions::new()
         .max_connections(30)
@@ -71,7 +74,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) async fn migrate(args: DatabaseArgs) -> anyhow::Result<()> {
     let pool = connect(&args).await?;
-    db::migrate(&pool).await.context("the database cannot be brought to this build's schema")?;
+    db::migrate(&pool)
+        .await
+        .context("the database cannot be brought to this build's schema")?;
     println!("The database has this build's schema.");
     Ok(())
 }
@@ -80,10 +85,18 @@ pub(super) async fn run(args: WorkArgs) -> anyhow::Result<()> {
     let roles = roles_of(&args.roles)?;
     let settings = Settings::read(&Variables::of_process())?;
     let pool = connect(&args.database).await?;
-    db::migrate(&pool).await.context("the database cannot be brought to this build's schema")?;
+    db::migrate(&pool)
+        .await
+        .context("the database cannot be brought to this build's schema")?;
     let services = services(pool.clone(), &settings)?;
     let capacity = i32::try_from(settings.vlm_capacity).unwrap_or(i32::MAX);
-    db::queue::limit(&mut *pool.acquire().await?, queues::VLM, Some(capacity), None).await?;
+    db::queue::limit(
+        &mut *pool.acquire().await?,
+        queues::VLM,
+        Some(capacity),
+        None,
+    )
+    .await?;
 
     let stop = CancellationToken::new();
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
@@ -106,13 +119,26 @@ pub(super) async fn run(args: WorkArgs) -> anyhow::Result<()> {
     if let Some(address) = args.dashboard {
         let listener = tokio::net::TcpListener::bind(address)
             .await
-            .with_context(|| format!("{address} cannot be used for the dashboard; is its port in use?"))?;
+            .with_context(|| {
+                format!("{address} cannot be used for the dashboard; is its port in use?")
+            })?;
         let mut state = DashboardState::new(pool.clone());
         state.shutdown = stop.clone();
-        tasks.spawn(async move { dashboard::serve(listener, state).await.context("the dashboard ended") });
+        tasks.spawn(async move {
+            dashboard::serve(listener, state)
+                .await
+                .context("the dashboard ended")
+        });
     }
-    let sizes = Sizes { render: args.render_slots.max(1), duels: args.duel_slots.max(1) };
-    let name = roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join("+");
+    let sizes = Sizes {
+        render: args.render_slots.max(1),
+        duels: args.duel_slots.max(1),
+    };
+    let name = roles
+        .iter()
+        .map(|role| role.as_str())
+        .collect::<Vec<_>>()
+        .join("+");
     let worker = WorkerOptions::new(name, roles::slots(&roles, &sizes));
     let worker = Worker::new(pool, handlers::registry(&services, &settings.round), worker);
     let working = stop.clone();
@@ -132,7 +158,10 @@ fn roles_of(words: &[String]) -> anyhow::Result<Vec<Role>> {
     if words.iter().any(|word| word == "all") {
         return Ok(Role::ALL.to_vec());
     }
-    Ok(words.iter().map(|word| word.parse()).collect::<Result<Vec<Role>, _>>()?)
+    Ok(words
+        .iter()
+        .map(|word| word.parse())
+        .collect::<Result<Vec<Role>, _>>()?)
 }
 
 /// Ends when the process is asked to stop.

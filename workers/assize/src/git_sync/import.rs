@@ -36,7 +36,9 @@ pub enum StartError {
         path: String,
     },
     /// The round is under way and the database knows nothing of it.
-    #[error("round {round} is in stage {stage} and the database knows nothing of it; rebuild it with `assize recover`")]
+    #[error(
+        "round {round} is in stage {stage} and the database knows nothing of it; rebuild it with `assize recover`"
+    )]
     UnderWay {
         /// Round.
         round: RoundNumber,
@@ -51,15 +53,26 @@ pub enum StartError {
 /// # Errors
 ///
 /// [`StartError`], or if the repository or the database cannot be read.
-pub async fn start_current_round(pool: &PgPool, mirror: &Arc<MirrorRepository>, remote: &str) -> anyhow::Result<State> {
+pub async fn start_current_round(
+    pool: &PgPool,
+    mirror: &Arc<MirrorRepository>,
+    remote: &str,
+) -> anyhow::Result<State> {
     let repository = mirror.clone();
     let files = tokio::task::spawn_blocking(move || small_files(&repository)).await??;
     for path in [paths::state(), paths::config(), paths::leader()] {
         if !files.iter().any(|(known, _)| *known == path) {
-            return Err(StartError::NotAStateRepository { remote: remote.to_owned(), path }.into());
+            return Err(StartError::NotAStateRepository {
+                remote: remote.to_owned(),
+                path,
+            }
+            .into());
         }
     }
-    let (_, state) = files.iter().find(|(path, _)| *path == paths::state()).context("state.json was just seen")?;
+    let (_, state) = files
+        .iter()
+        .find(|(path, _)| *path == paths::state())
+        .context("state.json was just seen")?;
     let state = State::parse(&paths::state(), state)?;
     let round = state.current_round;
 
@@ -97,8 +110,14 @@ fn small_files(mirror: &MirrorRepository) -> anyhow::Result<Vec<(String, Vec<u8>
 }
 
 /// Stores what foreign commits changed and acknowledges them.
-pub(super) async fn store_foreign(pool: &PgPool, mirror: &Arc<MirrorRepository>, fetched: FetchOutcome) -> anyhow::Result<()> {
-    let Some(tip) = fetched.tip else { return Ok(()) };
+pub(super) async fn store_foreign(
+    pool: &PgPool,
+    mirror: &Arc<MirrorRepository>,
+    fetched: FetchOutcome,
+) -> anyhow::Result<()> {
+    let Some(tip) = fetched.tip else {
+        return Ok(());
+    };
     if fetched.commits.is_empty() {
         return Ok(());
     }
@@ -116,7 +135,9 @@ pub(super) async fn store_foreign(pool: &PgPool, mirror: &Arc<MirrorRepository>,
 
 /// Takes one edit over. An edit that cannot be read is refused: the last valid version stays in force.
 async fn store(conn: &mut PgConnection, change: &FileChange, author: &str) -> anyhow::Result<()> {
-    let (Some(kind), Some(content)) = (paths::classify(&change.path), &change.after) else { return Ok(()) };
+    let (Some(kind), Some(content)) = (paths::classify(&change.path), &change.after) else {
+        return Ok(());
+    };
     if content.len() > LARGEST_KEPT_BYTES {
         return Ok(());
     }
@@ -144,8 +165,14 @@ async fn store(conn: &mut PgConnection, change: &FileChange, author: &str) -> an
 async fn apply_stage(conn: &mut PgConnection, content: &[u8], author: &str) -> anyhow::Result<()> {
     let state = State::parse(&paths::state(), content)?;
     let round = state.current_round.0 as i32;
-    let operator = db::operator::Operator { name: author, reason: "state.json was edited in the state repository" };
-    let filter = db::operator::Filter { round: Some(round), ..db::operator::Filter::default() };
+    let operator = db::operator::Operator {
+        name: author,
+        reason: "state.json was edited in the state repository",
+    };
+    let filter = db::operator::Filter {
+        round: Some(round),
+        ..db::operator::Filter::default()
+    };
     let changed = if state.stage == Stage::Paused {
         db::operator::pause(conn, &filter, &operator).await?
     } else {

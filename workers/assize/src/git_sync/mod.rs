@@ -46,14 +46,26 @@ impl GitSync {
     ///
     /// If the remote cannot be reached, refuses us, or is no state repository.
     pub async fn open(pool: PgPool, settings: &Settings) -> anyhow::Result<Self> {
-        let mut options = MirrorOptions::new(settings.mirror_dir.clone(), settings.state_repository.clone());
+        let mut options = MirrorOptions::new(
+            settings.mirror_dir.clone(),
+            settings.state_repository.clone(),
+        );
         options.branch.clone_from(&settings.branch);
-        options.credentials = GitCredentials { token: token_for(settings), ..GitCredentials::default() };
+        options.credentials = GitCredentials {
+            token: token_for(settings),
+            ..GitCredentials::default()
+        };
         if let Some(key) = &settings.signing_key {
-            options.signing_key = Some(SigningKey::from_openssh(key).context("SIGNING_KEY cannot be used")?);
+            options.signing_key =
+                Some(SigningKey::from_openssh(key).context("SIGNING_KEY cannot be used")?);
         }
-        let mirror = tokio::task::spawn_blocking(move || MirrorRepository::open_or_clone(options)).await??;
-        Ok(Self { pool, mirror: Arc::new(mirror), poll_every: POLL_EVERY })
+        let mirror =
+            tokio::task::spawn_blocking(move || MirrorRepository::open_or_clone(options)).await??;
+        Ok(Self {
+            pool,
+            mirror: Arc::new(mirror),
+            poll_every: POLL_EVERY,
+        })
     }
 
     /// The same with another interval for looking at people's edits.
@@ -87,8 +99,10 @@ impl GitSync {
     /// Becomes the holder and works as long as the connection that holds the lock lives.
     async fn hold(&self, stop: &CancellationToken) -> anyhow::Result<()> {
         let mut holder = self.pool.acquire().await?.detach();
-        let held: bool =
-            sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(HOLDER_LOCK).fetch_one(&mut holder).await?;
+        let held: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
+            .bind(HOLDER_LOCK)
+            .fetch_one(&mut holder)
+            .await?;
         if !held {
             // Another replica mirrors; it is tried again soon, in case that one ends.
             return Ok(());
@@ -163,5 +177,6 @@ async fn still_holds(holder: &mut PgConnection) -> sqlx::Result<()> {
 /// A token is for addresses that take one.
 fn token_for(settings: &Settings) -> Option<secrecy::SecretString> {
     let takes_one = settings.state_repository.starts_with("https://");
-    Some(settings.github_token.clone()).filter(|token| takes_one && !token.expose_secret().is_empty())
+    Some(settings.github_token.clone())
+        .filter(|token| takes_one && !token.expose_secret().is_empty())
 }

@@ -34,7 +34,10 @@ struct Group {
 /// # Errors
 ///
 /// If the database or the remote fails. Then the rows are still waiting.
-pub(super) async fn push_batch(pool: &PgPool, mirror: &Arc<MirrorRepository>) -> anyhow::Result<bool> {
+pub(super) async fn push_batch(
+    pool: &PgPool,
+    mirror: &Arc<MirrorRepository>,
+) -> anyhow::Result<bool> {
     let pending = db::mirror::pending(&mut *pool.acquire().await?, ROWS).await?;
     if pending.is_empty() {
         return Ok(false);
@@ -45,7 +48,8 @@ pub(super) async fn push_batch(pool: &PgPool, mirror: &Arc<MirrorRepository>) ->
         groups.truncate(urgent + 1);
     }
     let repository = mirror.clone();
-    let mirrored = tokio::task::spawn_blocking(move || commit_and_push(&repository, groups)).await??;
+    let mirrored =
+        tokio::task::spawn_blocking(move || commit_and_push(&repository, groups)).await??;
     let mut transaction = pool.begin().await?;
     for (rows, commit) in mirrored.commits {
         db::mirror::mark_mirrored(&mut transaction, &rows, &commit.to_string()).await?;
@@ -71,10 +75,14 @@ fn group(pending: Vec<PendingChange>) -> Vec<Group> {
         let place = match open.get(&step) {
             Some(place) => *place,
             None => {
-                let shares =
-                    groups.last().is_some_and(|last| !last.urgent && !row.urgent && last.steps.len() < STEPS_PER_COMMIT);
+                let shares = groups.last().is_some_and(|last| {
+                    !last.urgent && !row.urgent && last.steps.len() < STEPS_PER_COMMIT
+                });
                 if !shares {
-                    groups.push(Group { urgent: row.urgent, ..Group::default() });
+                    groups.push(Group {
+                        urgent: row.urgent,
+                        ..Group::default()
+                    });
                 }
                 let place = groups.len() - 1;
                 groups[place].steps.push((row.step.clone(), row.attempt));
@@ -93,7 +101,17 @@ fn change(change: MirrorChange) -> Change {
     match change {
         MirrorChange::Put { path, content } => Change::Put { path, content },
         MirrorChange::MergeEntry { path, key, value } => Change::MergeEntry { path, key, value },
-        MirrorChange::MatrixRow { path, left, right, margin } => Change::MatrixRow { path, left, right, margin },
+        MirrorChange::MatrixRow {
+            path,
+            left,
+            right,
+            margin,
+        } => Change::MatrixRow {
+            path,
+            left,
+            right,
+            margin,
+        },
         MirrorChange::AppendLine { path, line } => Change::AppendLine { path, line },
     }
 }
@@ -108,29 +126,53 @@ fn commit_and_push(mirror: &MirrorRepository, groups: Vec<Group>) -> anyhow::Res
             .steps
             .into_iter()
             .flat_map(|(step, attempt)| {
-                [("Assize-Step".to_owned(), step), ("Assize-Attempt".to_owned(), attempt.to_string())]
+                [
+                    ("Assize-Step".to_owned(), step),
+                    ("Assize-Attempt".to_owned(), attempt.to_string()),
+                ]
             })
             .collect();
-        let committed = mirror.commit(&group.changes, &messages::joined(group.messages), &trailers)?;
+        let committed =
+            mirror.commit(&group.changes, &messages::joined(group.messages), &trailers)?;
         conflicts.extend(committed.conflicts);
         commits.push((group.rows, committed.commit.map(|commit| commit.oid)));
     }
     let published = mirror.publish(PUSH_TRIES)?;
     if published.push == PushOutcome::Rejected {
         mirror.drop_unpushed()?;
-        anyhow::bail!("others keep pushing to the state repository; the outbox waits and is tried again");
+        anyhow::bail!(
+            "others keep pushing to the state repository; the outbox waits and is tried again"
+        );
     }
-    conflicts.extend(published.rebased.iter().flat_map(|rebased| rebased.conflicts.clone()));
-    let tip = mirror.head().context("the pushed commit is not in the local clone")?;
-    let commits = commits.into_iter().map(|(rows, commit)| (rows, commit.map_or(tip, |commit| after(&published, commit)))).collect();
+    conflicts.extend(
+        published
+            .rebased
+            .iter()
+            .flat_map(|rebased| rebased.conflicts.clone()),
+    );
+    let tip = mirror
+        .head()
+        .context("the pushed commit is not in the local clone")?;
+    let commits = commits
+        .into_iter()
+        .map(|(rows, commit)| (rows, commit.map_or(tip, |commit| after(&published, commit))))
+        .collect();
     Ok(Mirrored { commits, conflicts })
 }
 
 /// What a commit became by the rebases of lost races.
 fn after(published: &PublishOutcome, commit: Oid) -> Oid {
-    published.rebased.iter().flat_map(|rebased| &rebased.commits).fold(commit, |now, rebased| {
-        if rebased.before == now { rebased.after.as_ref().map_or(now, |commit| commit.oid) } else { now }
-    })
+    published
+        .rebased
+        .iter()
+        .flat_map(|rebased| &rebased.commits)
+        .fold(commit, |now, rebased| {
+            if rebased.before == now {
+                rebased.after.as_ref().map_or(now, |commit| commit.oid)
+            } else {
+                now
+            }
+        })
 }
 
 async fn keep_conflict(conn: &mut sqlx::PgConnection, conflict: &Conflict) -> sqlx::Result<()> {

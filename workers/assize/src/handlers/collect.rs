@@ -8,7 +8,9 @@ use schema::Hotkey;
 use workflow::{
     engine::{Handler, Outcome, StepContext},
     round::steps::{Collect, CollectInput, Collected, RejectedSubmission},
-    rules::submissions::{Coldkey, RevealWindow, accept_submissions, coldkeys_to_ask, read_reveals},
+    rules::submissions::{
+        Coldkey, RevealWindow, accept_submissions, coldkeys_to_ask, read_reveals,
+    },
 };
 
 use crate::clients::chain::{self, Chain};
@@ -27,11 +29,26 @@ pub struct CollectHandler {
 impl Handler<Collect> for CollectHandler {
     type Error = anyhow::Error;
 
-    async fn run(&self, input: CollectInput, _context: &StepContext) -> anyhow::Result<Outcome<Collected>> {
+    async fn run(
+        &self,
+        input: CollectInput,
+        _context: &StepContext,
+    ) -> anyhow::Result<Outcome<Collected>> {
         let block = input.schedule.latest_reveal_block;
-        let hash = self.chain.block_hash(block).await.context("the block of the reveal cannot be found")?;
-        let reveals = self.chain.revealed_commitments(self.netuid, hash).await.context("commitments were not read")?;
-        let window = RevealWindow { earliest: input.schedule.earliest_reveal_block, latest: block };
+        let hash = self
+            .chain
+            .block_hash(block)
+            .await
+            .context("the block of the reveal cannot be found")?;
+        let reveals = self
+            .chain
+            .revealed_commitments(self.netuid, hash)
+            .await
+            .context("commitments were not read")?;
+        let window = RevealWindow {
+            earliest: input.schedule.earliest_reveal_block,
+            latest: block,
+        };
         let read = read_reveals(&reveals, window, &input.label);
 
         let neurons: BTreeMap<Hotkey, Coldkey> = self
@@ -45,7 +62,11 @@ impl Handler<Collect> for CollectHandler {
         let mut locks = BTreeMap::new();
         for coldkey in coldkeys_to_ask(&read, &neurons) {
             let asked = chain::Coldkey(coldkey.0.clone());
-            let rao = self.chain.coldkey_lock(&asked, self.netuid, hash).await.context("an owner's lock was not read")?;
+            let rao = self
+                .chain
+                .coldkey_lock(&asked, self.netuid, hash)
+                .await
+                .context("an owner's lock was not read")?;
             locks.insert(coldkey, rao);
         }
 
@@ -55,7 +76,10 @@ impl Handler<Collect> for CollectHandler {
             rejected: collected
                 .rejected
                 .into_iter()
-                .map(|rejected| RejectedSubmission { hotkey: rejected.hotkey, reason: rejected.reason.to_string() })
+                .map(|rejected| RejectedSubmission {
+                    hotkey: rejected.hotkey,
+                    reason: rejected.reason.to_string(),
+                })
                 .collect(),
             accepted: collected.accepted.0.into_iter().collect(),
             block_hash: format!("0x{}", hex::encode(hash.0)),

@@ -27,7 +27,11 @@ pub struct DeclareHandler {
 impl Handler<Declare> for DeclareHandler {
     type Error = anyhow::Error;
 
-    async fn run(&self, input: DeclareInput, _context: &StepContext) -> anyhow::Result<Outcome<Winner>> {
+    async fn run(
+        &self,
+        input: DeclareInput,
+        _context: &StepContext,
+    ) -> anyhow::Result<Outcome<Winner>> {
         let mut conn = self.pool.acquire().await?;
         let winner = match &input.champion {
             Side::Leader => {
@@ -40,12 +44,24 @@ impl Handler<Declare> for DeclareHandler {
     }
 }
 
-async fn miner(conn: &mut PgConnection, round: RoundNumber, hotkey: &Hotkey) -> anyhow::Result<Winner> {
+async fn miner(
+    conn: &mut PgConnection,
+    round: RoundNumber,
+    hotkey: &Hotkey,
+) -> anyhow::Result<Winner> {
     let (repo, commit) = db::tournament::submitted_code(conn, round, hotkey)
         .await?
         .with_context(|| format!("the champion {hotkey} has no submission in round {round}"))?;
-    let Some((_, Some(docker_image))) = db::tournament::build_image(conn, round, hotkey).await? else {
-        bail!("the champion {hotkey} has no image in round {round}; repair its build and retry the step");
+    let Some((_, Some(docker_image))) = db::tournament::build_image(conn, round, hotkey).await?
+    else {
+        bail!(
+            "the champion {hotkey} has no image in round {round}; repair its build and retry the step"
+        );
     };
-    Ok(Winner { winner_hotkey: Side::Miner(hotkey.clone()), repo, commit: CommitSha::new(commit), docker_image })
+    Ok(Winner {
+        winner_hotkey: Side::Miner(hotkey.clone()),
+        repo,
+        commit: CommitSha::new(commit),
+        docker_image,
+    })
 }

@@ -33,21 +33,40 @@ pub struct DownloadHandler {
 impl Handler<Download> for DownloadHandler {
     type Error = anyhow::Error;
 
-    async fn run(&self, input: DownloadInput, _context: &StepContext) -> anyhow::Result<Outcome<DownloadOutput>> {
-        let fetched = match self.modules.fetch(&input.cdn_url, input.stem.as_str()).await {
+    async fn run(
+        &self,
+        input: DownloadInput,
+        _context: &StepContext,
+    ) -> anyhow::Result<Outcome<DownloadOutput>> {
+        let fetched = match self
+            .modules
+            .fetch(&input.cdn_url, input.stem.as_str())
+            .await
+        {
             Ok(fetched) => fetched,
-            Err(FetchError::TheirFault { reason }) => return Ok(Outcome::Done(DownloadOutput::Missing { reason })),
+            Err(FetchError::TheirFault { reason }) => {
+                return Ok(Outcome::Done(DownloadOutput::Missing { reason }));
+            }
             Err(error) => return Err(error.into()),
         };
-        let files = self.layout.submitted(input.round, &input.hotkey, &input.stem);
+        let files = self
+            .layout
+            .submitted(input.round, &input.hotkey, &input.stem);
         let module = ModuleRef {
             key: files.module_key.clone(),
             url: files.module_url,
             size_bytes: fetched.bytes.len() as u64,
             sha256: fetched.sha256,
         };
-        let object = Object { key: files.module_key, content_type: "application/javascript", bytes: fetched.bytes };
-        self.store.put(object).await.context("the module was not stored")?;
+        let object = Object {
+            key: files.module_key,
+            content_type: "application/javascript",
+            bytes: fetched.bytes,
+        };
+        self.store
+            .put(object)
+            .await
+            .context("the module was not stored")?;
         Ok(Outcome::Done(DownloadOutput::Stored { module }))
     }
 }

@@ -39,12 +39,16 @@ const QUESTION: &str = "Which model is the more faithful reproduction of the ref
 impl Handler<DuelStep> for DuelHandler {
     type Error = anyhow::Error;
 
-    async fn run(&self, input: DuelInput, context: &StepContext) -> anyhow::Result<Outcome<DuelOutput>> {
+    async fn run(
+        &self,
+        input: DuelInput,
+        context: &StepContext,
+    ) -> anyhow::Result<Outcome<DuelOutput>> {
         let (left, right) = match (&input.left.views, &input.right.views) {
             (Some(left), Some(right)) => (views::grid_url(left), views::grid_url(right)),
             (left, right) => {
-                let (winner, detail) =
-                    missing_views(left.is_some(), right.is_some()).context("one side has no views by now")?;
+                let (winner, detail) = missing_views(left.is_some(), right.is_some())
+                    .context("one side has no views by now")?;
                 return Ok(Outcome::Done(DuelOutput { winner, detail }));
             }
         };
@@ -54,13 +58,20 @@ impl Handler<DuelStep> for DuelHandler {
             self.compare(&input, &right, &left, attempt)
         )?;
         let issues = ab.issues.clone();
-        let (winner, detail) = simple_duel(Mirrored::new(&ab, &ba), issues, &DuelThresholds::default());
+        let (winner, detail) =
+            simple_duel(Mirrored::new(&ab, &ba), issues, &DuelThresholds::default());
         Ok(Outcome::Done(DuelOutput { winner, detail }))
     }
 }
 
 impl DuelHandler {
-    async fn compare(&self, input: &DuelInput, first: &str, second: &str, attempt: u32) -> anyhow::Result<CompareAnswer> {
+    async fn compare(
+        &self,
+        input: &DuelInput,
+        first: &str,
+        second: &str,
+        attempt: u32,
+    ) -> anyhow::Result<CompareAnswer> {
         let text = |text: &str| Part::Text(text.to_owned());
         let call = VlmCall {
             label: "s1_prompt_match".to_owned(),

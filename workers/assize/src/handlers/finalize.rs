@@ -30,18 +30,38 @@ pub struct FinalizeHandler {
 impl Handler<Finalize> for FinalizeHandler {
     type Error = anyhow::Error;
 
-    async fn run(&self, input: FinalizeInput, _context: &StepContext) -> anyhow::Result<Outcome<Finalized>> {
+    async fn run(
+        &self,
+        input: FinalizeInput,
+        _context: &StepContext,
+    ) -> anyhow::Result<Outcome<Finalized>> {
         let mut conn = self.pool.acquire().await?;
         let config: Config = state_files::read(&mut conn, &paths::config()).await?;
         let mut leaders: Leaders = state_files::read(&mut conn, &paths::leader()).await?;
-        let head = self.chain.head().await.context("the chain's head was not read")?.block;
+        let head = self
+            .chain
+            .head()
+            .await
+            .context("the chain's head was not read")?
+            .block;
         let now = clock::now(&mut conn).await?;
 
         let next = next_round(&config, now, head, Some(&input.schedule), None)?;
-        let transition =
-            leader_transition(&leaders, &input.winner, next.start_block, config.weight_decay, config.weight_floor)?;
+        let transition = leader_transition(
+            &leaders,
+            &input.winner,
+            next.start_block,
+            config.weight_decay,
+            config.weight_floor,
+        )?;
         let appended = transition.entry().cloned();
         leaders.0.extend(appended.clone());
-        Ok(Outcome::Done(Finalized { config, leaders, appended, start: next.start, next: next.schedule }))
+        Ok(Outcome::Done(Finalized {
+            config,
+            leaders,
+            appended,
+            start: next.start,
+            next: next.schedule,
+        }))
     }
 }

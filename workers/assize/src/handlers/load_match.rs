@@ -20,10 +20,18 @@ pub struct LoadMatchHandler {
 impl Handler<LoadMatch> for LoadMatchHandler {
     type Error = anyhow::Error;
 
-    async fn run(&self, input: LoadMatchInput, _context: &StepContext) -> anyhow::Result<Outcome<Vec<PairedEntry>>> {
+    async fn run(
+        &self,
+        input: LoadMatchInput,
+        _context: &StepContext,
+    ) -> anyhow::Result<Outcome<Vec<PairedEntry>>> {
         let mut conn = self.pool.acquire().await?;
-        let mut left = db::tournament::side_entries(&mut conn, input.round, &input.left.0, input.left.1).await?;
-        let mut right = db::tournament::side_entries(&mut conn, input.round, &input.right.0, input.right.1).await?;
+        let mut left =
+            db::tournament::side_entries(&mut conn, input.round, &input.left.0, input.left.1)
+                .await?;
+        let mut right =
+            db::tournament::side_entries(&mut conn, input.round, &input.right.0, input.right.1)
+                .await?;
         ensure!(!input.prompts.is_empty(), "the round has no prompts");
         let pairs = input.prompts.into_iter().map(|prompt| PairedEntry {
             left: left.remove(prompt.stem.as_str()).unwrap_or_default(),

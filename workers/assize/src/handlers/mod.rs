@@ -30,8 +30,9 @@ use workflow::{
 };
 
 use crate::clients::{
-    cdn::ModuleSource, chain::Chain, clouds::GpuCloud, embedder::Embedder, github::Actions, object_store::ObjectStore, pod::Pods,
-    prompt_images::PromptImages, render_service::RenderService, vlm::Vlm,
+    cdn::ModuleSource, chain::Chain, clouds::GpuCloud, embedder::Embedder, github::Actions,
+    object_store::ObjectStore, pod::Pods, prompt_images::PromptImages,
+    render_service::RenderService, vlm::Vlm,
 };
 
 pub use collect::CollectHandler;
@@ -140,20 +141,34 @@ impl Default for RoundSettings {
 pub fn registry(services: &Services, settings: &RoundSettings) -> Registry {
     let s = services.clone();
     let registry = Registry::new()
-        .step::<steps::OpenRound, _>(OpenRoundHandler { pool: s.pool.clone() })
-        .step::<steps::LoadMatch, _>(LoadMatchHandler { pool: s.pool.clone() })
-        .step::<steps::NoteTime, _>(NoteTimeHandler { pool: s.pool.clone() })
+        .step::<steps::OpenRound, _>(OpenRoundHandler {
+            pool: s.pool.clone(),
+        })
+        .step::<steps::LoadMatch, _>(LoadMatchHandler {
+            pool: s.pool.clone(),
+        })
+        .step::<steps::NoteTime, _>(NoteTimeHandler {
+            pool: s.pool.clone(),
+        })
         .step::<steps::EnterStage, _>(WithoutWork)
         .step::<steps::StartBuilds, _>(WithoutWork)
         .step::<steps::ReportGeneration, _>(WithoutWork)
-        .step::<steps::Declare, _>(DeclareHandler { pool: s.pool.clone() })
+        .step::<steps::Declare, _>(DeclareHandler {
+            pool: s.pool.clone(),
+        })
         .step::<steps::Collect, _>(CollectHandler {
             chain: s.chain.clone(),
             netuid: settings.netuid,
             required_lock_rao: settings.required_lock_rao,
         })
-        .step::<steps::SeedRound, _>(SeedHandler { pool: s.pool.clone(), chain: s.chain.clone() })
-        .step::<steps::Finalize, _>(FinalizeHandler { pool: s.pool.clone(), chain: s.chain.clone() })
+        .step::<steps::SeedRound, _>(SeedHandler {
+            pool: s.pool.clone(),
+            chain: s.chain.clone(),
+        })
+        .step::<steps::Finalize, _>(FinalizeHandler {
+            pool: s.pool.clone(),
+            chain: s.chain.clone(),
+        })
         .step::<steps::Download, _>(DownloadHandler {
             modules: s.modules.clone(),
             store: s.store.clone(),
@@ -181,6 +196,8 @@ pub fn registry(services: &Services, settings: &RoundSettings) -> Registry {
             layout: s.layout.clone(),
             settings: settings.clone(),
         })
-        .step::<steps::ReleasePods, _>(ReleasePodsHandler { clouds: s.clouds.clone() });
+        .step::<steps::ReleasePods, _>(ReleasePodsHandler {
+            clouds: s.clouds.clone(),
+        });
     round::with_flows(registry)
 }

@@ -18,7 +18,11 @@ pub struct NoteTimeHandler {
 impl Handler<NoteTime> for NoteTimeHandler {
     type Error = anyhow::Error;
 
-    async fn run(&self, _input: NoteTimeInput, _context: &StepContext) -> anyhow::Result<Outcome<DateTime<Utc>>> {
+    async fn run(
+        &self,
+        _input: NoteTimeInput,
+        _context: &StepContext,
+    ) -> anyhow::Result<Outcome<DateTime<Utc>>> {
         let mut conn = self.pool.acquire().await?;
         Ok(Outcome::Done(clock::now(&mut conn).await?))
     }

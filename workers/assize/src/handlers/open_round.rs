@@ -21,15 +21,26 @@ pub struct OpenRoundHandler {
 impl Handler<OpenRound> for OpenRoundHandler {
     type Error = anyhow::Error;
 
-    async fn run(&self, input: RoundInput, _context: &StepContext) -> anyhow::Result<Outcome<OpenedRound>> {
+    async fn run(
+        &self,
+        input: RoundInput,
+        _context: &StepContext,
+    ) -> anyhow::Result<Outcome<OpenedRound>> {
         let mut conn = self.pool.acquire().await?;
         let config: schema::files::Config = state_files::read(&mut conn, &paths::config()).await?;
         if let Some(problem) = config.problems().first() {
             anyhow::bail!("config.json: {problem}");
         }
         let schedule = state_files::read(&mut conn, &paths::schedule(input.round)).await?;
-        let leaders: schema::files::Leaders = state_files::read(&mut conn, &paths::leader()).await?;
-        let leader = leaders.latest().context("leader.json has no entry; add the base miner as the first leader")?;
-        Ok(Outcome::Done(OpenedRound { leader_image: leader.docker.clone(), config, schedule }))
+        let leaders: schema::files::Leaders =
+            state_files::read(&mut conn, &paths::leader()).await?;
+        let leader = leaders
+            .latest()
+            .context("leader.json has no entry; add the base miner as the first leader")?;
+        Ok(Outcome::Done(OpenedRound {
+            leader_image: leader.docker.clone(),
+            config,
+            schedule,
+        }))
     }
 }

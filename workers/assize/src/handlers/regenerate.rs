@@ -43,8 +43,14 @@ pub struct RegenerateHandler {
 impl Handler<Regenerate> for RegenerateHandler {
     type Error = anyhow::Error;
 
-    async fn run(&self, input: RegenerateInput, context: &StepContext) -> anyhow::Result<Outcome<RegenerateOutput>> {
-        let elapsed = (chrono::Utc::now() - input.since).to_std().unwrap_or_default();
+    async fn run(
+        &self,
+        input: RegenerateInput,
+        context: &StepContext,
+    ) -> anyhow::Result<Outcome<RegenerateOutput>> {
+        let elapsed = (chrono::Utc::now() - input.since)
+            .to_std()
+            .unwrap_or_default();
         if elapsed > self.settings.batch_time_limit {
             return Ok(replace("batch_time_limit", None));
         }
@@ -52,12 +58,23 @@ impl Handler<Regenerate> for RegenerateHandler {
         let prompts: Vec<PodPrompt> = input
             .prompts
             .iter()
-            .map(|prompt| PodPrompt { stem: prompt.stem.as_str().to_owned(), image_url: prompt.url.clone() })
+            .map(|prompt| PodPrompt {
+                stem: prompt.stem.as_str().to_owned(),
+                image_url: prompt.url.clone(),
+            })
             .collect();
-        if let Err(error) = self.pods.generate(&address, &prompts, u64::from(input.seed)).await {
+        if let Err(error) = self
+            .pods
+            .generate(&address, &prompts, u64::from(input.seed))
+            .await
+        {
             return unless_spent(error, context, "submission_failed");
         }
-        match self.pods.status(&address, input.replacements_remaining).await {
+        match self
+            .pods
+            .status(&address, input.replacements_remaining)
+            .await
+        {
             Ok(status) if status.state == PodState::Complete => {}
             Ok(status) if status.state == PodState::Replace => {
                 return Ok(replace("requested", status.payload.map(Into::into)));
@@ -76,23 +93,54 @@ impl Handler<Regenerate> for RegenerateHandler {
 }
 
 fn replace(reason: &str, payload: Option<serde_json::Value>) -> Outcome<RegenerateOutput> {
-    Outcome::Done(RegenerateOutput::Replace { reason: reason.to_owned(), payload })
+    Outcome::Done(RegenerateOutput::Replace {
+        reason: reason.to_owned(),
+        payload,
+    })
 }
 
 /// A pod that fails in a way that may pass is asked again some times; then, or if it cannot pass, it is replaced.
-fn unless_spent(error: PodError, context: &StepContext, reason: &str) -> anyhow::Result<Outcome<RegenerateOutput>> {
-    let warming_up = matches!(error, PodError::Conflict { current: Some(PodState::WarmingUp), .. });
-    if (error.is_retryable() || warming_up) && context.failures < MAX_UNHEALTHY { Err(error.into()) } else { Ok(replace(reason, None)) }
+fn unless_spent(
+    error: PodError,
+    context: &StepContext,
+    reason: &str,
+) -> anyhow::Result<Outcome<RegenerateOutput>> {
+    let warming_up = matches!(
+        error,
+        PodError::Conflict {
+            current: Some(PodState::WarmingUp),
+            ..
+        }
+    );
+    if (error.is_retryable() || warming_up) && context.failures < MAX_UNHEALTHY {
+        Err(error.into())
+    } else {
+        Ok(replace(reason, None))
+    }
 }
 
 impl RegenerateHandler {
     fn address(&self, input: &RegenerateInput) -> anyhow::Result<PodAddress> {
-        let url = input.pod.url.parse().with_context(|| format!("the pod {} has no usable address", input.pod.name))?;
-        let cloud = self.clouds.iter().find(|cloud| cloud.kind().as_str() == input.pod.provider);
-        Ok(PodAddress { url, token: cloud.and_then(|cloud| cloud.pod_token().cloned()) })
+        let url = input
+            .pod
+            .url
+            .parse()
+            .with_context(|| format!("the pod {} has no usable address", input.pod.name))?;
+        let cloud = self
+            .clouds
+            .iter()
+            .find(|cloud| cloud.kind().as_str() == input.pod.provider);
+        Ok(PodAddress {
+            url,
+            token: cloud.and_then(|cloud| cloud.pod_token().cloned()),
+        })
     }
 
-    async fn store_modules(&self, input: &RegenerateInput, results: &BatchResults) -> anyhow::Result<Vec<RegeneratedModule>> {
+    async fn store_modules(
+        &self,
+        input: &RegenerateInput,
+        results: &BatchResults,
+    ) -> anyhow::Result<Vec<RegeneratedModule>> {
         let mut objects = Vec::new();
         let mut modules = Vec::new();
         for prompt in &input.prompts {
@@ -112,13 +160,24 @@ impl RegenerateHandler {
                         size_bytes: bytes.len() as u64,
                         sha256: hex::encode(Sha256::digest(&bytes)),
                     };
-                    objects.push(Object { key: files.module_key, content_type: "text/javascript", bytes });
+                    objects.push(Object {
+                        key: files.module_key,
+                        content_type: "text/javascript",
+                        bytes,
+                    });
                     (Some(module), None)
                 }
             };
-            modules.push(RegeneratedModule { stem: prompt.stem.clone(), module, failure_reason });
+            modules.push(RegeneratedModule {
+                stem: prompt.stem.clone(),
+                module,
+                failure_reason,
+            });
         }
-        self.store.put_all(objects).await.context("the modules were not stored")?;
+        self.store
+            .put_all(objects)
+            .await
+            .context("the modules were not stored")?;
         Ok(modules)
     }
 }

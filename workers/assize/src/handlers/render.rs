@@ -48,11 +48,28 @@ pub struct RenderHandler {
 impl Handler<Render> for RenderHandler {
     type Error = anyhow::Error;
 
-    async fn run(&self, input: RenderInput, _context: &StepContext) -> anyhow::Result<Outcome<RenderOutput>> {
-        let module = self.store.get(&input.module.key, MAX_MODULE_BYTES).await.context("the module was not read")?;
-        let module = module.with_context(|| format!("the module {} is not in the object store any more", input.module.key))?;
+    async fn run(
+        &self,
+        input: RenderInput,
+        _context: &StepContext,
+    ) -> anyhow::Result<Outcome<RenderOutput>> {
+        let module = self
+            .store
+            .get(&input.module.key, MAX_MODULE_BYTES)
+            .await
+            .context("the module was not read")?;
+        let module = module.with_context(|| {
+            format!(
+                "the module {} is not in the object store any more",
+                input.module.key
+            )
+        })?;
         let digest = hex::encode(Sha256::digest(&module));
-        ensure!(digest == input.module.sha256, "the module {} is not the one that was fetched", input.module.key);
+        ensure!(
+            digest == input.module.sha256,
+            "the module {} is not the one that was fetched",
+            input.module.key
+        );
         let Ok(source) = std::str::from_utf8(&module) else {
             return Ok(Outcome::Done(not_text()));
         };
@@ -65,26 +82,47 @@ impl Handler<Render> for RenderHandler {
                     rule: failure.rule,
                     detail: failure.detail,
                 });
-                return Ok(Outcome::Done(RenderOutput::Rejected { faults: faults.collect() }));
+                return Ok(Outcome::Done(RenderOutput::Rejected {
+                    faults: faults.collect(),
+                }));
             }
-            Err(RenderServiceError::Busy { retry_after }) => return Ok(Outcome::Snooze(retry_after)),
+            Err(RenderServiceError::Busy { retry_after }) => {
+                return Ok(Outcome::Snooze(retry_after));
+            }
             Err(error) => return Err(error.into()),
         };
 
-        let prompt = Url::parse(&input.prompt.url).with_context(|| format!("the prompt {} is no URL", input.prompt.url))?;
+        let prompt = Url::parse(&input.prompt.url)
+            .with_context(|| format!("the prompt {} is no URL", input.prompt.url))?;
         let prompt = self.prompt_images.fetch(&prompt).await?;
         let embeddings = self.embedder.embed(prompt, &bundle.white).await?.to_npz()?;
         let files = files(&self.layout, &input.entry);
-        let (document_sha256, renderer_version) = (bundle.document_sha256.clone(), bundle.renderer_version.clone());
-        self.store.put_all(objects(&files, bundle, embeddings)).await.context("the views were not stored")?;
-        Ok(Outcome::Done(RenderOutput::Rendered { views: files.views_url_prefix, document_sha256, renderer_version }))
+        let (document_sha256, renderer_version) = (
+            bundle.document_sha256.clone(),
+            bundle.renderer_version.clone(),
+        );
+        self.store
+            .put_all(objects(&files, bundle, embeddings))
+            .await
+            .context("the views were not stored")?;
+        Ok(Outcome::Done(RenderOutput::Rendered {
+            views: files.views_url_prefix,
+            document_sha256,
+            renderer_version,
+        }))
     }
 }
 
 fn not_text() -> RenderOutput {
     let detail = "the module is not UTF-8 text".to_owned();
-    let fault = ModuleFault { stage: "parse".to_owned(), rule: "PARSE_ERROR".to_owned(), detail };
-    RenderOutput::Rejected { faults: vec![fault] }
+    let fault = ModuleFault {
+        stage: "parse".to_owned(),
+        rule: "PARSE_ERROR".to_owned(),
+        detail,
+    };
+    RenderOutput::Rejected {
+        faults: vec![fault],
+    }
 }
 
 /// Where an entry's objects lie.
@@ -96,11 +134,25 @@ pub(super) fn files(layout: &Layout, entry: &EntryId) -> EntryFiles {
 }
 
 fn objects(files: &EntryFiles, bundle: RenderedBundle, embeddings: Vec<u8>) -> Vec<Object> {
-    let picture = |name: String, bytes| Object { key: files.object_key(&name), content_type: "image/png", bytes };
+    let picture = |name: String, bytes| Object {
+        key: files.object_key(&name),
+        content_type: "image/png",
+        bytes,
+    };
     let folder = |background: Background, name: &str| format!("{}/{name}.png", background.folder());
     let mut objects = Vec::with_capacity(14);
-    objects.extend(bundle.white.into_iter().map(|(name, bytes)| picture(folder(Background::White, &name), bytes)));
-    objects.extend(bundle.gray.into_iter().map(|(name, bytes)| picture(folder(Background::Gray, &name), bytes)));
+    objects.extend(
+        bundle
+            .white
+            .into_iter()
+            .map(|(name, bytes)| picture(folder(Background::White, &name), bytes)),
+    );
+    objects.extend(
+        bundle
+            .gray
+            .into_iter()
+            .map(|(name, bytes)| picture(folder(Background::Gray, &name), bytes)),
+    );
     objects.push(picture("grid.png".to_owned(), bundle.grid));
     objects.push(Object {
         key: files.object_key("embeddings.npz"),

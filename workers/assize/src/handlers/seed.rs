@@ -32,9 +32,22 @@ pub struct SeedHandler {
 impl Handler<SeedRound> for SeedHandler {
     type Error = anyhow::Error;
 
-    async fn run(&self, input: SeedInput, _context: &StepContext) -> anyhow::Result<Outcome<Seeded>> {
-        let hash: BlockHash = input.collected.block_hash.parse().context("the recorded block hash cannot be read")?;
-        let proof = SeedProof::derive(input.collected.block, hash.0, input.round, &input.config.name);
+    async fn run(
+        &self,
+        input: SeedInput,
+        _context: &StepContext,
+    ) -> anyhow::Result<Outcome<Seeded>> {
+        let hash: BlockHash = input
+            .collected
+            .block_hash
+            .parse()
+            .context("the recorded block hash cannot be read")?;
+        let proof = SeedProof::derive(
+            input.collected.block,
+            hash.0,
+            input.round,
+            &input.config.name,
+        );
 
         let mut conn = self.pool.acquire().await?;
         let pool = db::state_file::read(&mut conn, &paths::prompt_pool())
@@ -53,14 +66,29 @@ impl Handler<SeedRound> for SeedHandler {
             prompts_per_round: input.config.prompts_per_round as usize,
             carryover_prompts: input.config.carryover_prompts as usize,
         })?;
-        ensure!(!prompts.is_empty(), "no prompt could be drawn: prompts.txt is empty");
+        ensure!(
+            !prompts.is_empty(),
+            "no prompt could be drawn: prompts.txt is empty"
+        );
         let colliding = colliding_stems(&prompts);
-        ensure!(colliding.is_empty(), "prompts share the file name {}; rename one in prompts.txt", colliding[0]);
+        ensure!(
+            colliding.is_empty(),
+            "prompts share the file name {}; rename one in prompts.txt",
+            colliding[0]
+        );
 
-        let head = self.chain.head().await.context("the chain's head was not read")?;
+        let head = self
+            .chain
+            .head()
+            .await
+            .context("the chain's head was not read")?;
         let now = clock::now(&mut conn).await?;
         let deadline_eta = time_of_block(now, head.block, input.schedule.generation_deadline_block)
             .context("the generation deadline lies outside the calendar")?;
-        Ok(Outcome::Done(Seeded { proof, prompts, deadline_eta }))
+        Ok(Outcome::Done(Seeded {
+            proof,
+            prompts,
+            deadline_eta,
+        }))
     }
 }

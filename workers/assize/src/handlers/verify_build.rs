@@ -7,11 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use schema::{
-    RoundNumber,
-    files::Builds,
-    messages,
-};
+use schema::{RoundNumber, files::Builds, messages};
 use tokio::sync::Mutex;
 use workflow::{
     engine::{Handler, Outcome, StepContext},
@@ -57,11 +53,23 @@ impl VerifyBuildHandler {
     }
 
     async fn ask(&self, round: RoundNumber) -> Result<RunView, GithubError> {
-        let query = RunQuery { message_suffix: messages::submissions_suffix(round), ..RunQuery::default() };
-        let Some(run) = self.actions.runs(&query).await?.into_iter().next() else { return Ok(RunView::Unknown) };
+        let query = RunQuery {
+            message_suffix: messages::submissions_suffix(round),
+            ..RunQuery::default()
+        };
+        let Some(run) = self.actions.runs(&query).await?.into_iter().next() else {
+            return Ok(RunView::Unknown);
+        };
         let jobs = self.actions.jobs(run.id).await?;
-        let jobs = jobs.into_iter().map(|job| Job { name: job.name, status: job.status, conclusion: job.conclusion });
-        Ok(RunView::Jobs { jobs: jobs.collect(), run_complete: run.completed })
+        let jobs = jobs.into_iter().map(|job| Job {
+            name: job.name,
+            status: job.status,
+            conclusion: job.conclusion,
+        });
+        Ok(RunView::Jobs {
+            jobs: jobs.collect(),
+            run_complete: run.completed,
+        })
     }
 }
 
@@ -69,13 +77,23 @@ impl VerifyBuildHandler {
 impl Handler<VerifyBuild> for VerifyBuildHandler {
     type Error = anyhow::Error;
 
-    async fn run(&self, input: VerifyBuildInput, _context: &StepContext) -> anyhow::Result<Outcome<VerifyBuildOutput>> {
+    async fn run(
+        &self,
+        input: VerifyBuildInput,
+        _context: &StepContext,
+    ) -> anyhow::Result<Outcome<VerifyBuildOutput>> {
         let view = self.run_view(input.round).await?;
-        let waited = (chrono::Utc::now() - input.since).to_std().unwrap_or_default();
-        let pending: Builds = [(input.hotkey.clone(), pending_build(&input.submission))].into_iter().collect();
+        let waited = (chrono::Utc::now() - input.since)
+            .to_std()
+            .unwrap_or_default();
+        let pending: Builds = [(input.hotkey.clone(), pending_build(&input.submission))]
+            .into_iter()
+            .collect();
         let builds = update_builds(&pending, &view, waited > self.timeout, &self.image_format);
         match builds.0.into_iter().next() {
-            Some((_, build)) if build.status.is_terminal() => Ok(Outcome::Done(VerifyBuildOutput { build })),
+            Some((_, build)) if build.status.is_terminal() => {
+                Ok(Outcome::Done(VerifyBuildOutput { build }))
+            }
             _ => Ok(Outcome::Snooze(self.interval)),
         }
     }

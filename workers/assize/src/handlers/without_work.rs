@@ -12,7 +12,11 @@ pub struct WithoutWork;
 impl<S: Step<Output = ()>> Handler<S> for WithoutWork {
     type Error = anyhow::Error;
 
-    async fn run(&self, _input: S::Input, _context: &StepContext) -> Result<Outcome<()>, anyhow::Error> {
+    async fn run(
+        &self,
+        _input: S::Input,
+        _context: &StepContext,
+    ) -> Result<Outcome<()>, anyhow::Error> {
         Ok::<_, Infallible>(Outcome::Done(())).map_err(Into::into)
     }
 }

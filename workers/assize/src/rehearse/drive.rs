@@ -25,10 +25,19 @@ pub(super) async fn play(args: &RehearseArgs, parts: &Parts) -> anyhow::Result<S
             (ended_jobs, moved) = (seen.ended_jobs, Instant::now());
         }
         if let Some(parked) = seen.parked.first() {
-            bail!("the round waits for a parked step, {}: {}; see {}", parked.0, parked.1, parts.dashboard_url);
+            bail!(
+                "the round waits for a parked step, {}: {}; see {}",
+                parked.0,
+                parked.1,
+                parts.dashboard_url
+            );
         }
         if moved.elapsed() > STUCK_AFTER {
-            bail!("nothing has ended for {} s; see {}", STUCK_AFTER.as_secs(), parts.dashboard_url);
+            bail!(
+                "nothing has ended for {} s; see {}",
+                STUCK_AFTER.as_secs(),
+                parts.dashboard_url
+            );
         }
         if over(&seen, last) && mirrored(parts, last).await? {
             break;
@@ -37,7 +46,8 @@ pub(super) async fn play(args: &RehearseArgs, parts: &Parts) -> anyhow::Result<S
         if let Some(block) = seen.awaited_block
             && (seen.current_round <= last)
         {
-            let block = u32::try_from(block).context("the round waits for a block that no chain will reach")?;
+            let block = u32::try_from(block)
+                .context("the round waits for a block that no chain will reach")?;
             if block > parts.world.chain().current() {
                 parts.world.chain().advance_to(block)?;
             }
@@ -56,7 +66,10 @@ fn over(seen: &super::progress::Seen, last: u32) -> bool {
 async fn mirrored(parts: &Parts, last: u32) -> anyhow::Result<bool> {
     let remote = parts.world.remote().clone();
     let state = tokio::task::spawn_blocking(move || remote.read(&paths::state())).await??;
-    let state = State::parse(&paths::state(), &state.context("the remote has lost its state.json")?)?;
+    let state = State::parse(
+        &paths::state(),
+        &state.context("the remote has lost its state.json")?,
+    )?;
     Ok(match state.stage {
         Stage::Open => state.current_round.0 > last,
         Stage::Finished => state.current_round.0 >= last,

@@ -11,6 +11,9 @@ pub(super) struct DrawnPrompts(pub(super) PromptHost);
 #[async_trait]
 impl PromptImages for DrawnPrompts {
     async fn png(&self, stem: &str) -> anyhow::Result<Bytes> {
-        self.0.image(stem).await.context("the prompt image cannot be drawn now")
+        self.0
+            .image(stem)
+            .await
+            .context("the prompt image cannot be drawn now")
     }
 }

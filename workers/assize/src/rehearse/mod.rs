@@ -65,10 +65,17 @@ pub struct RehearseArgs {
 /// When a part cannot be started (nothing half-written is left), or the round did not end as it must.
 pub async fn run(args: RehearseArgs) -> anyhow::Result<()> {
     let parts = start(&args).await?;
-    let played = drive::play(&args, &parts).await.and_then(|summary| Ok(summary.print(args.json)?));
+    let played = drive::play(&args, &parts)
+        .await
+        .and_then(|summary| Ok(summary.print(args.json)?));
     if played.is_ok() && args.keep_serving {
-        eprintln!("The dashboard stays at {} until you interrupt (Ctrl-C).", parts.dashboard_url);
-        tokio::signal::ctrl_c().await.context("cannot wait for the interrupt")?;
+        eprintln!(
+            "The dashboard stays at {} until you interrupt (Ctrl-C).",
+            parts.dashboard_url
+        );
+        tokio::signal::ctrl_c()
+            .await
+            .context("cannot wait for the interrupt")?;
     }
     parts.stop().await;
     played
@@ -99,14 +106,18 @@ async fn start(args: &RehearseArgs) -> anyhow::Result<Parts> {
 
 fn state_dir(args: &RehearseArgs) -> anyhow::Result<PathBuf> {
     let dir = match &args.state_dir {
-        Some(dir) => std::path::absolute(dir).with_context(|| format!("{} is no usable folder name", dir.display()))?,
+        Some(dir) => std::path::absolute(dir)
+            .with_context(|| format!("{} is no usable folder name", dir.display()))?,
         None => {
             let stamp = chrono::Utc::now().format("%Y%m%d-%H%M%S");
             std::env::temp_dir().join(format!("assize-rehearsal-{stamp}-{}", std::process::id()))
         }
     };
     std::fs::create_dir_all(&dir).with_context(|| {
-        format!("cannot make the folder {}; choose another one with --state-dir", dir.display())
+        format!(
+            "cannot make the folder {}; choose another one with --state-dir",
+            dir.display()
+        )
     })?;
     Ok(dir)
 }

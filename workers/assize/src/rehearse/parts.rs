@@ -55,16 +55,29 @@ impl Parts {
     pub(super) async fn start(args: &RehearseArgs, state_dir: &Path) -> anyhow::Result<Self> {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
-        let dashboard = TcpListener::bind(("127.0.0.1", args.port)).await.with_context(|| {
-            format!("port {} of this machine is in use; choose another one with --port", args.port)
-        })?;
+        let dashboard = TcpListener::bind(("127.0.0.1", args.port))
+            .await
+            .with_context(|| {
+                format!(
+                    "port {} of this machine is in use; choose another one with --port",
+                    args.port
+                )
+            })?;
         let dashboard_url = format!("http://{}", dashboard.local_addr()?);
 
-        let renderer = Renderer::launch(RendererConfig::from_env()).await.context("the renderer cannot be started")?;
+        let renderer = Renderer::launch(RendererConfig::from_env())
+            .await
+            .context("the renderer cannot be started")?;
         let renderer = Arc::new(renderer);
-        let render_listener = TcpListener::bind(("127.0.0.1", 0)).await.context("no free port for the renderer")?;
+        let render_listener = TcpListener::bind(("127.0.0.1", 0))
+            .await
+            .context("no free port for the renderer")?;
         let render_url = Url::parse(&format!("http://{}", render_listener.local_addr()?))?;
-        let serving = render::serve(render_listener, renderer.clone(), stop.clone().cancelled_owned());
+        let serving = render::serve(
+            render_listener,
+            renderer.clone(),
+            stop.clone().cancelled_owned(),
+        );
         tasks.spawn(async move {
             if let Err(error) = serving.await {
                 tracing::error!(error = %error, "the render service ended");
@@ -72,17 +85,24 @@ impl Parts {
         });
 
         let prompts = PromptHost::new(state_dir.join("prompts"), args.seed, renderer.clone());
-        let mut options = WorldOptions::new(state_dir.join("world"), args.seed, Arc::new(DrawnPrompts(prompts)));
+        let mut options = WorldOptions::new(
+            state_dir.join("world"),
+            args.seed,
+            Arc::new(DrawnPrompts(prompts)),
+        );
         options.miners = usize::from(args.miners);
         options.prompts_per_round = (args.prompts > 0).then_some(args.prompts);
         options.audit_repeats = Some(args.audit_repeats);
         options.start = args.from.clone().map_or(Start::Bootstrap, Start::FromDir);
-        let world = World::start(options).await.context("the rehearsal world cannot be started")?;
+        let world = World::start(options)
+            .await
+            .context("the rehearsal world cannot be started")?;
         for notice in world.notices() {
             eprintln!("Note: {notice}.");
         }
 
-        let postgres = EmbeddedPostgres::start(EmbeddedOptions::new(state_dir.join("postgres"))).await?;
+        let postgres =
+            EmbeddedPostgres::start(EmbeddedOptions::new(state_dir.join("postgres"))).await?;
         postgres.create_database("assize").await?;
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
@@ -90,22 +110,46 @@ impl Parts {
             .connect(&postgres.url("assize"))
             .await
             .context("our own PostgreSQL does not answer")?;
-        db::migrate(&pool).await.context("the database cannot be brought to this build's schema")?;
+        db::migrate(&pool)
+            .await
+            .context("the database cannot be brought to this build's schema")?;
 
         let settings = settings(args, state_dir, world.addresses(), render_url)?;
         let services = services(pool.clone(), &settings)?;
-        services.store.ensure_bucket().await.context("the object store has no bucket")?;
-        let git = GitSync::open(pool.clone(), &settings).await?.polling_every(POLL_REPOSITORY);
-        let state = git_sync::start_current_round(&pool, git.mirror(), &settings.state_repository).await?;
+        services
+            .store
+            .ensure_bucket()
+            .await
+            .context("the object store has no bucket")?;
+        let git = GitSync::open(pool.clone(), &settings)
+            .await?
+            .polling_every(POLL_REPOSITORY);
+        let state =
+            git_sync::start_current_round(&pool, git.mirror(), &settings.state_repository).await?;
         let capacity = i32::try_from(settings.vlm_capacity).unwrap_or(i32::MAX);
-        db::queue::limit(&mut *pool.acquire().await?, queues::VLM, Some(capacity), None).await?;
+        db::queue::limit(
+            &mut *pool.acquire().await?,
+            queues::VLM,
+            Some(capacity),
+            None,
+        )
+        .await?;
 
         tasks.spawn(git.run(stop.clone()));
-        tasks.spawn(chain_watch::watch(pool.clone(), services.chain.clone(), stop.clone()));
-        let mut worker = WorkerOptions::new("rehearsal", roles::slots(&Role::ALL, &Sizes::default()));
+        tasks.spawn(chain_watch::watch(
+            pool.clone(),
+            services.chain.clone(),
+            stop.clone(),
+        ));
+        let mut worker =
+            WorkerOptions::new("rehearsal", roles::slots(&Role::ALL, &Sizes::default()));
         worker.alone = true;
         worker.grace = Duration::from_secs(5);
-        let worker = Worker::new(pool.clone(), handlers::registry(&services, &settings.round), worker);
+        let worker = Worker::new(
+            pool.clone(),
+            handlers::registry(&services, &settings.round),
+            worker,
+        );
         let working = worker.run(stop.clone());
         tasks.spawn(async move {
             if let Err(error) = working.await {
@@ -121,14 +165,26 @@ impl Parts {
             }
         });
         let first_round = first_round(&pool, state.current_round.0).await?;
-        Ok(Self { pool, world, dashboard_url, first_round, stop, tasks, postgres, renderer })
+        Ok(Self {
+            pool,
+            world,
+            dashboard_url,
+            first_round,
+            stop,
+            tasks,
+            postgres,
+            renderer,
+        })
     }
 
     /// Stops everything, database last.
     pub(super) async fn stop(mut self) {
         self.stop.cancel();
         let ended = async { while self.tasks.join_next().await.is_some() {} };
-        if tokio::time::timeout(Duration::from_secs(15), ended).await.is_err() {
+        if tokio::time::timeout(Duration::from_secs(15), ended)
+            .await
+            .is_err()
+        {
             tracing::warn!("some parts did not stop in time and are dropped");
             self.tasks.shutdown().await;
         }
@@ -143,12 +199,20 @@ impl Parts {
 
 /// The first round this folder's rehearsal plays, also when it is continued.
 async fn first_round(pool: &PgPool, current: u32) -> sqlx::Result<u32> {
-    let first: Option<i32> =
-        sqlx::query_scalar("SELECT min(round) FROM job WHERE name = 'round'").fetch_one(pool).await?;
-    Ok(first.and_then(|round| u32::try_from(round).ok()).unwrap_or(current))
+    let first: Option<i32> = sqlx::query_scalar("SELECT min(round) FROM job WHERE name = 'round'")
+        .fetch_one(pool)
+        .await?;
+    Ok(first
+        .and_then(|round| u32::try_from(round).ok())
+        .unwrap_or(current))
 }
 
-fn settings(args: &RehearseArgs, state_dir: &Path, world: &Addresses, render_url: Url) -> anyhow::Result<Settings> {
+fn settings(
+    args: &RehearseArgs,
+    state_dir: &Path,
+    world: &Addresses,
+    render_url: Url,
+) -> anyhow::Result<Settings> {
     let cloud = |kind, base: &str, key: &str| -> anyhow::Result<CloudSettings> {
         Ok(CloudSettings {
             kind,

@@ -34,10 +34,21 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn new(args: &RehearseArgs, parts: &Parts) -> Self {
-        eprintln!("Rehearsal of a round: {} miners. Dashboard: {}", args.miners, parts.dashboard_url);
-        eprintln!("Pictures are drawn at {} px (a live round: 1024; --view-size 1024).", args.view_size);
+        eprintln!(
+            "Rehearsal of a round: {} miners. Dashboard: {}",
+            args.miners, parts.dashboard_url
+        );
+        eprintln!(
+            "Pictures are drawn at {} px (a live round: 1024; --view-size 1024).",
+            args.view_size
+        );
         let entries_expected = u32::from(args.miners) * args.prompts;
-        Self { terminal: std::io::stderr().is_terminal(), last_line: String::new(), last_stage: String::new(), entries_expected }
+        Self {
+            terminal: std::io::stderr().is_terminal(),
+            last_line: String::new(),
+            last_stage: String::new(),
+            entries_expected,
+        }
     }
 
     pub(super) async fn look(&mut self, pool: &PgPool) -> sqlx::Result<Seen> {
@@ -49,8 +60,14 @@ impl Progress {
     fn show(&mut self, seen: &Seen) {
         let line = format!(
             "round {} {}: {} of about {} entries downloaded, {} drawn, {} duels judged ({} open), {} regenerated",
-            seen.current_round, seen.stage, seen.downloaded, self.entries_expected.max(seen.entries as u32), seen.drawn, seen.duels,
-            seen.open_duels, seen.regenerated
+            seen.current_round,
+            seen.stage,
+            seen.downloaded,
+            self.entries_expected.max(seen.entries as u32),
+            seen.drawn,
+            seen.duels,
+            seen.open_duels,
+            seen.regenerated
         );
         if self.terminal && line != self.last_line {
             eprint!("\r\x1b[2K{line}");
@@ -71,16 +88,21 @@ impl Progress {
 
 async fn look(pool: &PgPool) -> sqlx::Result<Seen> {
     let mut conn = pool.acquire().await?;
-    let stage: Option<(i32, String)> =
-        sqlx::query_as("SELECT round, stage FROM round WHERE stage <> 'closed' ORDER BY round DESC LIMIT 1")
-            .fetch_optional(&mut *conn)
-            .await?;
-    let finished: Option<i32> =
-        sqlx::query_scalar("SELECT max(round) FROM job WHERE name = 'round' AND state = 'completed'").fetch_one(&mut *conn).await?;
-    let awaited_block: Option<i64> =
-        sqlx::query_scalar("SELECT min(wait_block) FROM job WHERE state = 'waiting' AND wait_block IS NOT NULL")
-            .fetch_one(&mut *conn)
-            .await?;
+    let stage: Option<(i32, String)> = sqlx::query_as(
+        "SELECT round, stage FROM round WHERE stage <> 'closed' ORDER BY round DESC LIMIT 1",
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    let finished: Option<i32> = sqlx::query_scalar(
+        "SELECT max(round) FROM job WHERE name = 'round' AND state = 'completed'",
+    )
+    .fetch_one(&mut *conn)
+    .await?;
+    let awaited_block: Option<i64> = sqlx::query_scalar(
+        "SELECT min(wait_block) FROM job WHERE state = 'waiting' AND wait_block IS NOT NULL",
+    )
+    .fetch_one(&mut *conn)
+    .await?;
     let counts: (i64, i64, i64, i64, i64, i64) = sqlx::query_as(
         "SELECT count(*) FILTER (WHERE state = 'completed'),
                 count(*) FILTER (WHERE name = 'download' AND state = 'completed'),
@@ -92,13 +114,18 @@ async fn look(pool: &PgPool) -> sqlx::Result<Seen> {
     )
     .fetch_one(&mut *conn)
     .await?;
-    let regenerated: i64 = sqlx::query_scalar("SELECT count(*) FROM entry WHERE repeat > 0").fetch_one(&mut *conn).await?;
+    let regenerated: i64 = sqlx::query_scalar("SELECT count(*) FROM entry WHERE repeat > 0")
+        .fetch_one(&mut *conn)
+        .await?;
     let outbox: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM mirror_file WHERE mirrored_at IS NULL").fetch_one(&mut *conn).await?;
-    let parked: Vec<(String, String)> =
-        sqlx::query_as("SELECT key, coalesce(error, '') FROM job WHERE state = 'parked' ORDER BY id LIMIT 5")
-            .fetch_all(&mut *conn)
+        sqlx::query_scalar("SELECT count(*) FROM mirror_file WHERE mirrored_at IS NULL")
+            .fetch_one(&mut *conn)
             .await?;
+    let parked: Vec<(String, String)> = sqlx::query_as(
+        "SELECT key, coalesce(error, '') FROM job WHERE state = 'parked' ORDER BY id LIMIT 5",
+    )
+    .fetch_all(&mut *conn)
+    .await?;
     let (current_round, stage) = stage.unwrap_or_default();
     let round = |number: i32| u32::try_from(number).unwrap_or(0);
     Ok(Seen {

@@ -51,7 +51,12 @@ pub struct Summary {
 }
 
 impl Summary {
-    pub(super) async fn read(args: &RehearseArgs, parts: &Parts, round: RoundNumber, took: Duration) -> anyhow::Result<Self> {
+    pub(super) async fn read(
+        args: &RehearseArgs,
+        parts: &Parts,
+        round: RoundNumber,
+        took: Duration,
+    ) -> anyhow::Result<Self> {
         let remote = parts.world.remote().clone();
         let read = |path: String| {
             let remote = remote.clone();
@@ -79,7 +84,12 @@ impl Summary {
         let timeline = timeline(&parts.pool, round).await?;
         let leader = leaders.latest().map_or_else(
             || "none".to_owned(),
-            |leader| format!("{} at weight {} from block {}", leader.hotkey, leader.weight, leader.effective_block),
+            |leader| {
+                format!(
+                    "{} at weight {} from block {}",
+                    leader.hotkey, leader.weight, leader.effective_block
+                )
+            },
         );
         let next = schedule.map_or_else(
             || "the competition is over".to_owned(),
@@ -98,7 +108,11 @@ impl Summary {
             summary.winner,
             summary.state_repo,
             parts.dashboard_url,
-            if args.keep_serving { "" } else { " (with --keep-serving it stays)" },
+            if args.keep_serving {
+                ""
+            } else {
+                " (with --keep-serving it stays)"
+            },
         );
         Ok(summary)
     }
@@ -146,10 +160,11 @@ async fn counts(pool: &PgPool, round: RoundNumber) -> sqlx::Result<Summary> {
     .bind(number)
     .fetch_one(&mut *conn)
     .await?;
-    let (attempts, failed_attempts): (i64, i64) =
-        sqlx::query_as("SELECT count(*), count(*) FILTER (WHERE outcome IN ('errored', 'lost')) FROM attempt")
-            .fetch_one(&mut *conn)
-            .await?;
+    let (attempts, failed_attempts): (i64, i64) = sqlx::query_as(
+        "SELECT count(*), count(*) FILTER (WHERE outcome IN ('errored', 'lost')) FROM attempt",
+    )
+    .fetch_one(&mut *conn)
+    .await?;
     Ok(Summary {
         round: round.0,
         stage: String::new(),
@@ -181,10 +196,21 @@ async fn timeline(pool: &PgPool, round: RoundNumber) -> sqlx::Result<String> {
     let short = |side: &str| side.chars().take(10).collect::<String>();
     let mut text = String::new();
     for (matrix, left, right, margin) in rows {
-        let kind = if matrix == "matches" { "match" } else { "audit" };
-        let left = if matrix == "matches" { short(&left) } else { left };
+        let kind = if matrix == "matches" {
+            "match"
+        } else {
+            "audit"
+        };
+        let left = if matrix == "matches" {
+            short(&left)
+        } else {
+            left
+        };
         let margin = workflow::rules::percent::signed_percent(margin);
-        text.push_str(&format!("  {kind} {:<10} against {left:<12} {margin}\n", short(&right)));
+        text.push_str(&format!(
+            "  {kind} {:<10} against {left:<12} {margin}\n",
+            short(&right)
+        ));
     }
     Ok(text)
 }

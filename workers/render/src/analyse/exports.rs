@@ -26,7 +26,10 @@ pub fn check(program: &Program<'_>, report: &mut Report<'_>) -> ControlFlow<()> 
         }
     }
     let Some(default) = default else {
-        report.whole(Rule::MissingDefaultExport, "the module has no `export default` statement");
+        report.whole(
+            Rule::MissingDefaultExport,
+            "the module has no `export default` statement",
+        );
         return ControlFlow::Break(());
     };
     if count > 1 {
@@ -51,7 +54,11 @@ pub fn check(program: &Program<'_>, report: &mut Report<'_>) -> ControlFlow<()> 
         }
     };
     if is_async {
-        report.add(Rule::AsyncNotAllowed, offset, "the default export must not be async");
+        report.add(
+            Rule::AsyncNotAllowed,
+            offset,
+            "the default export must not be async",
+        );
         return ControlFlow::Break(());
     }
     ControlFlow::Continue(())

@@ -27,12 +27,18 @@ impl Literals {
 
     /// A number: the bytes of its source.
     pub fn number(&mut self, literal: &NumericLiteral<'_>) {
-        self.bytes += literal.raw.as_ref().map_or(literal.span.size() as usize, |raw| raw.len());
+        self.bytes += literal
+            .raw
+            .as_ref()
+            .map_or(literal.span.size() as usize, |raw| raw.len());
     }
 
     /// A big integer: the bytes of its source, the `n` included.
     pub fn big_int(&mut self, literal: &BigIntLiteral<'_>) {
-        self.bytes += literal.raw.as_ref().map_or(literal.span.size() as usize, |raw| raw.len());
+        self.bytes += literal
+            .raw
+            .as_ref()
+            .map_or(literal.span.size() as usize, |raw| raw.len());
     }
 
     /// Bytes over everything counted.
@@ -48,6 +54,9 @@ fn value_bytes(value: &str, has_lone_surrogates: bool) -> usize {
         return value.len();
     }
     const DIGITS: usize = 4;
-    let escaped = value.chars().filter(|character| *character == '\u{fffd}').count();
+    let escaped = value
+        .chars()
+        .filter(|character| *character == '\u{fffd}')
+        .count();
     value.len() - escaped * DIGITS
 }

@@ -67,7 +67,8 @@ impl Report<'_> {
 
     /// Adds a failure of the module as a whole.
     fn whole(&mut self, rule: Rule, detail: impl Into<String>) {
-        self.failures.push(Failure::new(Stage::StaticAnalysis, rule, detail));
+        self.failures
+            .push(Failure::new(Stage::StaticAnalysis, rule, detail));
     }
 }
 
@@ -90,8 +91,15 @@ impl<'s> Lines<'s> {
         let offset = (offset as usize).min(self.source.len());
         let starts = self.starts.get_or_init(|| line_starts(self.source));
         let line = starts.partition_point(|start| *start <= offset);
-        let start = line.checked_sub(1).and_then(|index| starts.get(index)).copied().unwrap_or(0);
-        let column = self.source.get(start..offset).map_or(0, |before| before.encode_utf16().count());
+        let start = line
+            .checked_sub(1)
+            .and_then(|index| starts.get(index))
+            .copied()
+            .unwrap_or(0);
+        let column = self
+            .source
+            .get(start..offset)
+            .map_or(0, |before| before.encode_utf16().count());
         (line, column)
     }
 }

@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use oxc_ast::AstKind;
 use oxc_ast::ast::{
-    Argument, AssignmentTarget, AssignmentTargetMaybeDefault, AssignmentTargetProperty, BindingPattern, Class,
-    ClassElement, ClassType, Expression, FormalParameters, IdentifierReference, MethodDefinitionKind, ObjectAssignmentTarget,
-    ObjectPattern, PropertyKey,
+    Argument, AssignmentTarget, AssignmentTargetMaybeDefault, AssignmentTargetProperty,
+    BindingPattern, Class, ClassElement, ClassType, Expression, FormalParameters,
+    IdentifierReference, MethodDefinitionKind, ObjectAssignmentTarget, ObjectPattern, PropertyKey,
 };
 use oxc_semantic::Semantic;
 
@@ -35,10 +35,13 @@ impl<'a, 's> Names<'a, 's> {
 
     /// Whether a binding of the identifier's name is visible. Order and initialisation do not matter.
     pub fn is_bound(&self, identifier: &IdentifierReference<'_>) -> bool {
-        identifier
-            .reference_id
-            .get()
-            .is_some_and(|id| self.semantic.scoping().get_reference(id).symbol_id().is_some())
+        identifier.reference_id.get().is_some_and(|id| {
+            self.semantic
+                .scoping()
+                .get_reference(id)
+                .symbol_id()
+                .is_some()
+        })
     }
 
     /// Whether the expression is literally `THREE`, and bound.
@@ -51,12 +54,22 @@ impl<'a, 's> Names<'a, 's> {
     fn parameters_of(&mut self, callee: &'a Expression<'a>) -> Option<&'a FormalParameters<'a>> {
         match callee {
             Expression::Identifier(identifier) => {
-                let reference = self.semantic.scoping().get_reference(identifier.reference_id.get()?);
-                let declaration = self.semantic.scoping().symbol_declaration(reference.symbol_id()?);
+                let reference = self
+                    .semantic
+                    .scoping()
+                    .get_reference(identifier.reference_id.get()?);
+                let declaration = self
+                    .semantic
+                    .scoping()
+                    .symbol_declaration(reference.symbol_id()?);
                 match self.semantic.nodes().kind(declaration) {
                     AstKind::Function(function) => Some(&function.params),
-                    AstKind::Class(class) if class.r#type == ClassType::ClassDeclaration => self.constructor_of(class),
-                    AstKind::VariableDeclarator(declarator) => self.function_parameters(declarator.init.as_ref()?),
+                    AstKind::Class(class) if class.r#type == ClassType::ClassDeclaration => {
+                        self.constructor_of(class)
+                    }
+                    AstKind::VariableDeclarator(declarator) => {
+                        self.function_parameters(declarator.init.as_ref()?)
+                    }
                     _ => None,
                 }
             }
@@ -65,7 +78,10 @@ impl<'a, 's> Names<'a, 's> {
     }
 
     /// The parameters of an inline function, or of an inline class's own constructor.
-    fn function_parameters(&mut self, expression: &'a Expression<'a>) -> Option<&'a FormalParameters<'a>> {
+    fn function_parameters(
+        &mut self,
+        expression: &'a Expression<'a>,
+    ) -> Option<&'a FormalParameters<'a>> {
         match expression {
             Expression::FunctionExpression(function) => Some(&function.params),
             Expression::ArrowFunctionExpression(function) => Some(&function.params),
@@ -75,13 +91,18 @@ impl<'a, 's> Names<'a, 's> {
     }
 
     fn constructor_of(&mut self, class: &'a Class<'a>) -> Option<&'a FormalParameters<'a>> {
-        *self.constructors.entry(class.span.start).or_insert_with(|| constructor_of(class))
+        *self
+            .constructors
+            .entry(class.span.start)
+            .or_insert_with(|| constructor_of(class))
     }
 }
 
 fn constructor_of<'a>(class: &'a Class<'a>) -> Option<&'a FormalParameters<'a>> {
     class.body.body.iter().find_map(|element| match element {
-        ClassElement::MethodDefinition(method) if method.kind == MethodDefinitionKind::Constructor => {
+        ClassElement::MethodDefinition(method)
+            if method.kind == MethodDefinitionKind::Constructor =>
+        {
             Some(&*method.value.params)
         }
         _ => None,
@@ -94,7 +115,11 @@ pub fn member(report: &mut Report<'_>, member: &str, offset: u32) {
         return;
     }
     if names::FORBIDDEN_MEMBERS.contains(&member) {
-        report.add(Rule::ForbiddenThreeApi, offset, format!("`THREE.{member}` is forbidden"));
+        report.add(
+            Rule::ForbiddenThreeApi,
+            offset,
+            format!("`THREE.{member}` is forbidden"),
+        );
     } else {
         report.add(
             Rule::UnknownThreeApi,
@@ -108,7 +133,11 @@ pub fn member(report: &mut Report<'_>, member: &str, offset: u32) {
 pub fn assigned_to_binding(report: &mut Report<'_>, left: &BindingPattern<'_>, offset: u32) {
     match left {
         BindingPattern::BindingIdentifier(name) => {
-            alias(report, offset, &format!("aliasing THREE as `{}`", name.name));
+            alias(
+                report,
+                offset,
+                &format!("aliasing THREE as `{}`", name.name),
+            );
         }
         BindingPattern::ObjectPattern(pattern) => binding_pattern(report, pattern, offset),
         BindingPattern::ArrayPattern(_) => alias(report, offset, "array-destructuring of THREE"),
@@ -120,12 +149,24 @@ pub fn assigned_to_binding(report: &mut Report<'_>, left: &BindingPattern<'_>, o
 pub fn assigned_to_target(report: &mut Report<'_>, left: &AssignmentTarget<'_>, offset: u32) {
     match left {
         AssignmentTarget::AssignmentTargetIdentifier(name) => {
-            alias(report, offset, &format!("aliasing THREE as `{}`", name.name));
+            alias(
+                report,
+                offset,
+                &format!("aliasing THREE as `{}`", name.name),
+            );
         }
-        AssignmentTarget::ObjectAssignmentTarget(pattern) => target_pattern(report, pattern, offset),
-        AssignmentTarget::ArrayAssignmentTarget(_) => alias(report, offset, "array-destructuring of THREE"),
+        AssignmentTarget::ObjectAssignmentTarget(pattern) => {
+            target_pattern(report, pattern, offset)
+        }
+        AssignmentTarget::ArrayAssignmentTarget(_) => {
+            alias(report, offset, "array-destructuring of THREE")
+        }
         AssignmentTarget::StaticMemberExpression(member) => {
-            alias(report, offset, &format!("aliasing THREE as `.{}`", member.property.name));
+            alias(
+                report,
+                offset,
+                &format!("aliasing THREE as `.{}`", member.property.name),
+            );
         }
         _ => alias(report, offset, "aliasing THREE as a property"),
     }
@@ -143,24 +184,42 @@ pub fn passed<'a>(
     let positions: Vec<usize> = arguments
         .iter()
         .enumerate()
-        .filter(|(_, argument)| argument.as_expression().is_some_and(|one| names.is_bound_namespace(one)))
+        .filter(|(_, argument)| {
+            argument
+                .as_expression()
+                .is_some_and(|one| names.is_bound_namespace(one))
+        })
         .map(|(position, _)| position)
         .collect();
     if positions.is_empty() {
         return;
     }
     if is_new && is_namespace_member(names, callee) {
-        alias(report, offset, "passing THREE to one of its own constructors");
+        alias(
+            report,
+            offset,
+            "passing THREE to one of its own constructors",
+        );
         return;
     }
     let Some(parameters) = names.parameters_of(callee) else {
-        alias(report, offset, "passing THREE to something whose parameters cannot be seen");
+        alias(
+            report,
+            offset,
+            "passing THREE to something whose parameters cannot be seen",
+        );
         return;
     };
     for position in positions {
         match parameters.items.get(position) {
-            None if parameters.rest.is_some() => alias(report, offset, "passing THREE into a rest parameter"),
-            None => alias(report, offset, "passing THREE where the helper has no parameter"),
+            None if parameters.rest.is_some() => {
+                alias(report, offset, "passing THREE into a rest parameter")
+            }
+            None => alias(
+                report,
+                offset,
+                "passing THREE where the helper has no parameter",
+            ),
             Some(parameter) => {
                 let start = parameter.span.start;
                 if !names.correct_parameters.contains(&start) {
@@ -188,10 +247,16 @@ fn received(report: &mut Report<'_>, parameter: &BindingPattern<'_>, offset: u32
     match parameter {
         BindingPattern::BindingIdentifier(name) if name.name == "THREE" => {}
         BindingPattern::BindingIdentifier(name) => {
-            alias(report, offset, &format!("aliasing THREE as `{}`", name.name));
+            alias(
+                report,
+                offset,
+                &format!("aliasing THREE as `{}`", name.name),
+            );
         }
         BindingPattern::ObjectPattern(pattern) => binding_pattern(report, pattern, offset),
-        BindingPattern::AssignmentPattern(with_default) => received(report, &with_default.left, offset),
+        BindingPattern::AssignmentPattern(with_default) => {
+            received(report, &with_default.left, offset)
+        }
         BindingPattern::ArrayPattern(_) => alias(report, offset, "array-destructuring of THREE"),
     }
 }
@@ -214,7 +279,9 @@ fn key_of<'k>(key: &'k PropertyKey<'_>, computed: bool) -> Key<'k> {
     }
     match key {
         PropertyKey::StaticIdentifier(name) => Key::Name(name.name.as_str()),
-        PropertyKey::StringLiteral(text) if !text.value.is_empty() => Key::Name(text.value.as_str()),
+        PropertyKey::StringLiteral(text) if !text.value.is_empty() => {
+            Key::Name(text.value.as_str())
+        }
         _ => Key::Other,
     }
 }
@@ -241,7 +308,11 @@ fn taken_out(report: &mut Report<'_>, key: &Key<'_>, inner: Option<&Inner<'_>>, 
             }
         }
         Key::Name(name) if names::FORBIDDEN_MEMBERS.contains(name) => {
-            report.add(Rule::ForbiddenThreeApi, offset, format!("`{name} (destructured)` is forbidden"));
+            report.add(
+                Rule::ForbiddenThreeApi,
+                offset,
+                format!("`{name} (destructured)` is forbidden"),
+            );
         }
         Key::Name(name) => report.add(
             Rule::UnknownThreeApi,
@@ -264,7 +335,11 @@ fn math_utils(report: &mut Report<'_>, inner: &Inner<'_>, offset: u32) {
         }
     }
     if inner.has_rest {
-        report.add(Rule::ForbiddenThreeApi, offset, "rest-destructure of MathUtils is forbidden");
+        report.add(
+            Rule::ForbiddenThreeApi,
+            offset,
+            "rest-destructure of MathUtils is forbidden",
+        );
     }
 }
 
@@ -276,12 +351,21 @@ fn binding_pattern(report: &mut Report<'_>, pattern: &ObjectPattern<'_>, offset:
         };
         let inner = match value {
             BindingPattern::ObjectPattern(inner) => Some(Inner {
-                keys: inner.properties.iter().map(|one| key_of(&one.key, one.computed)).collect(),
+                keys: inner
+                    .properties
+                    .iter()
+                    .map(|one| key_of(&one.key, one.computed))
+                    .collect(),
                 has_rest: inner.rest.is_some(),
             }),
             _ => None,
         };
-        taken_out(report, &key_of(&property.key, property.computed), inner.as_ref(), offset);
+        taken_out(
+            report,
+            &key_of(&property.key, property.computed),
+            inner.as_ref(),
+            offset,
+        );
     }
     if pattern.rest.is_some() {
         alias(report, offset, "rest-destructure of THREE");
@@ -292,7 +376,12 @@ fn target_pattern(report: &mut Report<'_>, pattern: &ObjectAssignmentTarget<'_>,
     for property in &pattern.properties {
         match property {
             AssignmentTargetProperty::AssignmentTargetPropertyIdentifier(shorthand) => {
-                taken_out(report, &Key::Name(shorthand.binding.name.as_str()), None, offset);
+                taken_out(
+                    report,
+                    &Key::Name(shorthand.binding.name.as_str()),
+                    None,
+                    offset,
+                );
             }
             AssignmentTargetProperty::AssignmentTargetPropertyProperty(property) => {
                 let target = match &property.binding {
@@ -308,7 +397,12 @@ fn target_pattern(report: &mut Report<'_>, pattern: &ObjectAssignmentTarget<'_>,
                     }),
                     _ => None,
                 };
-                taken_out(report, &key_of(&property.name, property.computed), inner.as_ref(), offset);
+                taken_out(
+                    report,
+                    &key_of(&property.name, property.computed),
+                    inner.as_ref(),
+                    offset,
+                );
             }
         }
     }

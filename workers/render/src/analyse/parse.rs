@@ -19,7 +19,10 @@ pub fn too_large(source: &str) -> Option<Failure> {
         Failure::new(
             Stage::Parse,
             Rule::FileSizeExceeded,
-            format!("the source has {} bytes, the limit is {MAX_SOURCE_BYTES}", source.len()),
+            format!(
+                "the source has {} bytes, the limit is {MAX_SOURCE_BYTES}",
+                source.len()
+            ),
         )
     })
 }
@@ -27,7 +30,11 @@ pub fn too_large(source: &str) -> Option<Failure> {
 /// A syntax error.
 pub fn error(source: &str, offset: u32, message: &str) -> Failure {
     let (line, column) = super::Lines::new(source).position(offset);
-    Failure::new(Stage::Parse, Rule::ParseError, format!("{message} ({line}:{column})"))
+    Failure::new(
+        Stage::Parse,
+        Rule::ParseError,
+        format!("{message} ({line}:{column})"),
+    )
 }
 
 /// Parses an ES module without any extension of the language.
@@ -39,7 +46,9 @@ pub fn program<'a>(allocator: &'a Allocator, source: &'a str) -> Result<Program<
         preserve_parens: false,
         ..ParseOptions::default()
     };
-    let parsed = Parser::new(allocator, source, SourceType::mjs()).with_options(options).parse();
+    let parsed = Parser::new(allocator, source, SourceType::mjs())
+        .with_options(options)
+        .parse();
     if let Some(failure) = first_error(source, &parsed.diagnostics) {
         return Err(failure);
     }
@@ -49,10 +58,18 @@ pub fn program<'a>(allocator: &'a Allocator, source: &'a str) -> Result<Program<
     let mut shape = Shape::default();
     shape.visit_program(&parsed.program);
     if let Some(offset) = shape.too_deep_at {
-        return Err(error(source, offset, "Maximum call stack size exceeded: nested too deep"));
+        return Err(error(
+            source,
+            offset,
+            "Maximum call stack size exceeded: nested too deep",
+        ));
     }
     match shape.proposal {
-        Some((offset, what)) => Err(error(source, offset, &format!("{what} is not part of the language"))),
+        Some((offset, what)) => Err(error(
+            source,
+            offset,
+            &format!("{what} is not part of the language"),
+        )),
         None => Ok(parsed.program),
     }
 }
@@ -73,7 +90,10 @@ fn first_error(source: &str, diagnostics: &oxc_diagnostics::Diagnostics) -> Opti
     let diagnostic = diagnostics
         .iter()
         .find(|diagnostic| diagnostic.severity == oxc_diagnostics::Severity::Error)?;
-    let offset = diagnostic.labels.first().map_or(0, |label| label.offset() as u32);
+    let offset = diagnostic
+        .labels
+        .first()
+        .map_or(0, |label| label.offset() as u32);
     Some(error(source, offset, &diagnostic.message))
 }
 
@@ -98,7 +118,9 @@ impl<'a> Visit<'a> for Shape {
         let what = match kind {
             AstKind::Decorator(_) => "a decorator",
             AstKind::AccessorProperty(_) => "an accessor field",
-            AstKind::ImportDeclaration(import) if import.phase.is_some() => "an import with a phase",
+            AstKind::ImportDeclaration(import) if import.phase.is_some() => {
+                "an import with a phase"
+            }
             AstKind::ImportExpression(import) if import.phase.is_some() => "an import with a phase",
             _ => return,
         };

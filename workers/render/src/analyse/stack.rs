@@ -55,7 +55,11 @@ pub fn with_room_for<T: Send>(source: &str, work: impl FnOnce() -> T + Send) -> 
     match ended {
         Ok(Ok(result)) => Ok(result),
         // The parser does not panic on any input we know of; if it does, the module is what made it.
-        Ok(Err(_)) => Err(super::parse::error(source, 0, "the source makes the parser fail")),
+        Ok(Err(_)) => Err(super::parse::error(
+            source,
+            0,
+            "the source makes the parser fail",
+        )),
         Err(refused) => Err(super::parse::error(
             source,
             0,
@@ -84,8 +88,13 @@ impl Scan {
         let mut open = 0_usize;
         let mut inside_word = false;
         for (offset, byte) in source.bytes().enumerate() {
-            let is_word = byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$' || byte >= 0x80;
-            let starts = if is_word { !inside_word } else { !byte.is_ascii_whitespace() };
+            let is_word =
+                byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$' || byte >= 0x80;
+            let starts = if is_word {
+                !inside_word
+            } else {
+                !byte.is_ascii_whitespace()
+            };
             scan.tokens += usize::from(starts);
             inside_word = is_word;
             match byte {
@@ -112,6 +121,9 @@ mod tests {
     fn every_token_is_counted() {
         let scan = Scan::of("a = b1.c( [x], `y` ) // z");
         // a = b1 . c ( [ x ] , ` y ` ) / / z
-        assert_eq!((scan.tokens, scan.open_brackets, scan.deepest_at), (17, 2, 10));
+        assert_eq!(
+            (scan.tokens, scan.open_brackets, scan.deepest_at),
+            (17, 2, 10)
+        );
     }
 }

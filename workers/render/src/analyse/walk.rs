@@ -5,8 +5,8 @@
 
 use oxc_ast::AstKind;
 use oxc_ast::ast::{
-    CallExpression, ChainElement, ChainExpression, ComputedMemberExpression, Expression, IdentifierReference,
-    MemberExpression, Program, PropertyKind, StaticMemberExpression,
+    CallExpression, ChainElement, ChainExpression, ComputedMemberExpression, Expression,
+    IdentifierReference, MemberExpression, Program, PropertyKind, StaticMemberExpression,
 };
 use oxc_ast_visit::Visit;
 use oxc_semantic::Semantic;
@@ -88,7 +88,10 @@ struct Link<'x, 'a> {
 }
 
 impl<'x, 'a> Link<'x, 'a> {
-    #[allow(clippy::unnecessary_wraps, reason = "so that both kinds of link end the same way")]
+    #[allow(
+        clippy::unnecessary_wraps,
+        reason = "so that both kinds of link end the same way"
+    )]
     fn call(call: &'x CallExpression<'a>) -> Option<Self> {
         Some(Self {
             optional: call.optional,
@@ -97,7 +100,10 @@ impl<'x, 'a> Link<'x, 'a> {
         })
     }
 
-    #[allow(clippy::unnecessary_wraps, reason = "so that both kinds of link end the same way")]
+    #[allow(
+        clippy::unnecessary_wraps,
+        reason = "so that both kinds of link end the same way"
+    )]
     fn member(member: &'x MemberExpression<'a>) -> Option<Self> {
         Some(Self {
             optional: member.optional(),
@@ -161,48 +167,90 @@ impl<'a> Walk<'a, '_, '_, '_> {
                 }
             }
 
-            AstKind::StaticMemberExpression(member) if !self.is_optional(member.span) => self.static_member(member),
-            AstKind::ComputedMemberExpression(member) if !self.is_optional(member.span) => self.computed_member(member),
+            AstKind::StaticMemberExpression(member) if !self.is_optional(member.span) => {
+                self.static_member(member)
+            }
+            AstKind::ComputedMemberExpression(member) if !self.is_optional(member.span) => {
+                self.computed_member(member)
+            }
 
             AstKind::VariableDeclarator(declarator) => {
                 if let Some(init) = &declarator.init
                     && self.names.is_bound_namespace(init)
                 {
-                    namespace::assigned_to_binding(self.report, &declarator.id, declarator.span.start);
+                    namespace::assigned_to_binding(
+                        self.report,
+                        &declarator.id,
+                        declarator.span.start,
+                    );
                 }
             }
             AstKind::AssignmentExpression(assignment) => {
-                if assignment.operator.is_assign() && self.names.is_bound_namespace(&assignment.right) {
-                    namespace::assigned_to_target(self.report, &assignment.left, assignment.span.start);
+                if assignment.operator.is_assign()
+                    && self.names.is_bound_namespace(&assignment.right)
+                {
+                    namespace::assigned_to_target(
+                        self.report,
+                        &assignment.left,
+                        assignment.span.start,
+                    );
                 }
             }
             AstKind::SpreadElement(spread) => {
                 if self.names.is_bound_namespace(&spread.argument) {
-                    self.report
-                        .add(Rule::ThreeAliasForbidden, spread.span.start, "spread of THREE");
+                    self.report.add(
+                        Rule::ThreeAliasForbidden,
+                        spread.span.start,
+                        "spread of THREE",
+                    );
                 }
             }
             AstKind::CallExpression(call) if !self.is_optional(call.span) => {
-                namespace::passed(self.report, &mut self.names, &call.callee, &call.arguments, call.span.start, false);
+                namespace::passed(
+                    self.report,
+                    &mut self.names,
+                    &call.callee,
+                    &call.arguments,
+                    call.span.start,
+                    false,
+                );
             }
             AstKind::NewExpression(new) => {
-                namespace::passed(self.report, &mut self.names, &new.callee, &new.arguments, new.span.start, true);
+                namespace::passed(
+                    self.report,
+                    &mut self.names,
+                    &new.callee,
+                    &new.arguments,
+                    new.span.start,
+                    true,
+                );
             }
 
             AstKind::ImportDeclaration(import) => {
-                self.report
-                    .add(Rule::ForbiddenIdentifier, import.span.start, "import statement");
+                self.report.add(
+                    Rule::ForbiddenIdentifier,
+                    import.span.start,
+                    "import statement",
+                );
             }
             AstKind::ImportExpression(import) => {
-                self.report
-                    .add(Rule::ForbiddenIdentifier, import.span.start, "dynamic import");
+                self.report.add(
+                    Rule::ForbiddenIdentifier,
+                    import.span.start,
+                    "dynamic import",
+                );
             }
             AstKind::ImportMeta(meta) => {
-                self.report.add(Rule::ForbiddenIdentifier, meta.span.start, "import.meta");
+                self.report
+                    .add(Rule::ForbiddenIdentifier, meta.span.start, "import.meta");
             }
 
-            AstKind::MethodDefinition(method) if method.value.r#async => self.asynchronous(method.span.start),
-            AstKind::ObjectProperty(property) if property.method || property.kind != PropertyKind::Init => {
+            AstKind::MethodDefinition(method) if method.value.r#async => {
+                self.asynchronous(method.span.start)
+            }
+            AstKind::ObjectProperty(property)
+                if property.method || property.kind != PropertyKind::Init =>
+            {
                 if let Expression::FunctionExpression(function) = &property.value
                     && function.r#async
                 {
@@ -212,16 +260,24 @@ impl<'a> Walk<'a, '_, '_, '_> {
             AstKind::Function(function) if function.r#async && !self.is_method() => {
                 self.asynchronous(function.span.start);
             }
-            AstKind::ArrowFunctionExpression(function) if function.r#async => self.asynchronous(function.span.start),
+            AstKind::ArrowFunctionExpression(function) if function.r#async => {
+                self.asynchronous(function.span.start)
+            }
             AstKind::AwaitExpression(waiting) if self.async_functions == 0 => {
-                self.report
-                    .add(Rule::AsyncNotAllowed, waiting.span.start, "`await` at the top level");
+                self.report.add(
+                    Rule::AsyncNotAllowed,
+                    waiting.span.start,
+                    "`await` at the top level",
+                );
             }
             AstKind::ForOfStatement(statement) if statement.r#await => {
-                self.report.add(Rule::AsyncNotAllowed, statement.span.start, "`for await`");
+                self.report
+                    .add(Rule::AsyncNotAllowed, statement.span.start, "`for await`");
             }
 
-            AstKind::StringLiteral(literal) if !matches!(self.path.last(), Some(AstKind::Directive(_))) => {
+            AstKind::StringLiteral(literal)
+                if !matches!(self.path.last(), Some(AstKind::Directive(_))) =>
+            {
                 self.literals.string(literal);
             }
             AstKind::TemplateElement(element) => self.literals.template(element),
@@ -235,8 +291,11 @@ impl<'a> Walk<'a, '_, '_, '_> {
     fn spelling(&mut self, name: &str, offset: u32) -> bool {
         let forbidden = names::FORBIDDEN_NAMES.contains(&name);
         if forbidden {
-            self.report
-                .add(Rule::ForbiddenIdentifier, offset, format!("`{name}` is forbidden"));
+            self.report.add(
+                Rule::ForbiddenIdentifier,
+                offset,
+                format!("`{name}` is forbidden"),
+            );
         }
         forbidden
     }
@@ -266,8 +325,11 @@ impl<'a> Walk<'a, '_, '_, '_> {
                 );
             }
         } else if !bound && !names::is_allowed_global(name) {
-            self.report
-                .add(Rule::IdentifierNotAllowed, offset, format!("`{name}` is not available to modules"));
+            self.report.add(
+                Rule::IdentifierNotAllowed,
+                offset,
+                format!("`{name}` is not available to modules"),
+            );
         }
     }
 
@@ -277,8 +339,12 @@ impl<'a> Walk<'a, '_, '_, '_> {
         match self.path.last() {
             Some(AstKind::AssignmentExpression(assignment)) => assignment.left.span() != span,
             Some(AstKind::ArrayAssignmentTarget(_) | AstKind::AssignmentTargetRest(_)) => false,
-            Some(AstKind::AssignmentTargetPropertyIdentifier(property)) => property.binding.span != span,
-            Some(AstKind::AssignmentTargetPropertyProperty(property)) => property.binding.span() != span,
+            Some(AstKind::AssignmentTargetPropertyIdentifier(property)) => {
+                property.binding.span != span
+            }
+            Some(AstKind::AssignmentTargetPropertyProperty(property)) => {
+                property.binding.span() != span
+            }
             Some(AstKind::AssignmentTargetWithDefault(target)) => target.binding.span() != span,
             _ => true,
         }
@@ -292,12 +358,11 @@ impl<'a> Walk<'a, '_, '_, '_> {
             Some(AstKind::ComputedMemberExpression(member)) => {
                 member.object.span() == span && !self.is_optional(member.span)
             }
-            Some(AstKind::PrivateFieldExpression(member)) => {
-                !self.is_optional(member.span)
-            }
-            Some(AstKind::VariableDeclarator(declarator)) => {
-                declarator.init.as_ref().is_some_and(|init| init.span() == span)
-            }
+            Some(AstKind::PrivateFieldExpression(member)) => !self.is_optional(member.span),
+            Some(AstKind::VariableDeclarator(declarator)) => declarator
+                .init
+                .as_ref()
+                .is_some_and(|init| init.span() == span),
             Some(AstKind::AssignmentExpression(assignment)) => assignment.right.span() == span,
             Some(AstKind::CallExpression(call)) => {
                 call.callee.span() != span && !self.is_optional(call.span)
@@ -312,8 +377,11 @@ impl<'a> Walk<'a, '_, '_, '_> {
         let offset = member.span.start;
         let property = member.property.name.as_str();
         if names::FORBIDDEN_PROPERTIES.contains(&property) {
-            self.report
-                .add(Rule::ForbiddenPropertyAccess, offset, format!("`.{property}` is forbidden"));
+            self.report.add(
+                Rule::ForbiddenPropertyAccess,
+                offset,
+                format!("`.{property}` is forbidden"),
+            );
         }
         match &member.object {
             Expression::Identifier(object) if object.name == "Math" && property == "random" => {
@@ -323,7 +391,9 @@ impl<'a> Walk<'a, '_, '_, '_> {
                     "`Math.random` is forbidden: a module must build the same scene every time",
                 );
             }
-            Expression::Identifier(object) if object.name == "THREE" && self.names.is_bound(object) => {
+            Expression::Identifier(object)
+                if object.name == "THREE" && self.names.is_bound(object) =>
+            {
                 namespace::member(self.report, property, offset);
             }
             Expression::StaticMemberExpression(inner) => {
@@ -355,15 +425,20 @@ impl<'a> Walk<'a, '_, '_, '_> {
     }
 
     fn asynchronous(&mut self, offset: u32) {
-        self.report
-            .add(Rule::AsyncNotAllowed, offset, "async functions are not allowed");
+        self.report.add(
+            Rule::AsyncNotAllowed,
+            offset,
+            "async functions are not allowed",
+        );
     }
 
     /// Whether the current function is the value of a method, whose own node reports it.
     fn is_method(&self) -> bool {
         match self.path.last() {
             Some(AstKind::MethodDefinition(_)) => true,
-            Some(AstKind::ObjectProperty(property)) => property.method || property.kind != PropertyKind::Init,
+            Some(AstKind::ObjectProperty(property)) => {
+                property.method || property.kind != PropertyKind::Init
+            }
             _ => false,
         }
     }
@@ -379,7 +454,9 @@ impl<'a> Walk<'a, '_, '_, '_> {
         matches!(
             self.path.last(),
             Some(
-                AstKind::ImportSpecifier(_) | AstKind::ImportDefaultSpecifier(_) | AstKind::ImportNamespaceSpecifier(_)
+                AstKind::ImportSpecifier(_)
+                    | AstKind::ImportDefaultSpecifier(_)
+                    | AstKind::ImportNamespaceSpecifier(_)
             )
         )
     }

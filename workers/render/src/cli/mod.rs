@@ -31,7 +31,12 @@ pub struct ValidateArgs {
     #[arg(long, value_name = "DIR")]
     pub render: Option<PathBuf>,
     /// Edge of the drawn views in pixels.
-    #[arg(long, value_name = "PIXELS", default_value_t = 1024, requires = "render")]
+    #[arg(
+        long,
+        value_name = "PIXELS",
+        default_value_t = 1024,
+        requires = "render"
+    )]
     pub size: u32,
     /// Modules checked at the same time.
     #[arg(long, value_name = "N", default_value_t = 2)]
@@ -113,7 +118,11 @@ async fn draw(renderer: &Renderer, path: &Path, report: &Report, folder: &Path, 
         Ok(rendering) => match store(folder, path, &rendering) {
             Ok(()) => PASSED,
             Err(error) => {
-                let _ = writeln!(std::io::stderr(), "cannot write the pictures of {}: {error}", report.file);
+                let _ = writeln!(
+                    std::io::stderr(),
+                    "cannot write the pictures of {}: {error}",
+                    report.file
+                );
                 COULD_NOT_RUN
             }
         },

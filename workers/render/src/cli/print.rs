@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::measure::{
-    Corner, Extent, HALF_EXTENT, MAX_DEPTH, MAX_DRAW_CALLS, MAX_INSTANCES, MAX_TEXTURE_BYTES, MAX_VERTICES, Metrics,
+    Corner, Extent, HALF_EXTENT, MAX_DEPTH, MAX_DRAW_CALLS, MAX_INSTANCES, MAX_TEXTURE_BYTES,
+    MAX_VERTICES, Metrics,
 };
 use crate::validate::Report;
 
@@ -17,8 +18,16 @@ const TIME_WARNING_MS: u64 = 4_000;
 pub fn in_full(report: &Report, path: &Path, colours: bool) -> String {
     let paint = Paint(colours);
     let mut text = String::new();
-    let verdict = if report.passed { paint.green("PASSED") } else { paint.red("FAILED") };
-    let stages: Vec<&str> = report.stages_run.iter().map(|stage| stage.as_str()).collect();
+    let verdict = if report.passed {
+        paint.green("PASSED")
+    } else {
+        paint.red("FAILED")
+    };
+    let stages: Vec<&str> = report
+        .stages_run
+        .iter()
+        .map(|stage| stage.as_str())
+        .collect();
     let _ = writeln!(text, "{}  {verdict}", path.display());
     let _ = writeln!(text, "stages: {}", stages.join(" > "));
     if let Some(metrics) = &report.metrics {
@@ -28,7 +37,13 @@ pub fn in_full(report: &Report, path: &Path, colours: bool) -> String {
         timing_block(&mut text, report, paint);
     }
     for failure in &report.failures {
-        let _ = writeln!(text, "{}/{}: {}", failure.stage, paint.red(failure.rule.as_str()), failure.detail);
+        let _ = writeln!(
+            text,
+            "{}/{}: {}",
+            failure.stage,
+            paint.red(failure.rule.as_str()),
+            failure.detail
+        );
     }
     text.truncate(text.trim_end().len());
     text
@@ -37,7 +52,11 @@ pub fn in_full(report: &Report, path: &Path, colours: bool) -> String {
 fn metrics_block(text: &mut String, metrics: &Metrics, paint: Paint) {
     let _ = writeln!(text, "metrics:");
     let mut row = |name: &str, value: u64, limit: u64| {
-        let mark = if value > limit { paint.red("✗") } else { paint.green("✓") };
+        let mark = if value > limit {
+            paint.red("✗")
+        } else {
+            paint.green("✓")
+        };
         let _ = writeln!(text, "  {name:<14} {value:>9} / {limit:<9} {mark}");
     };
     row("vertices", metrics.vertices, MAX_VERTICES);
@@ -46,20 +65,40 @@ fn metrics_block(text: &mut String, metrics: &Metrics, paint: Paint) {
     row("instances", metrics.instances, MAX_INSTANCES);
     row("texture bytes", metrics.texture_bytes, MAX_TEXTURE_BYTES);
     if let Some(extent) = &metrics.bbox {
-        let mark = if fits(extent) { paint.green("✓") } else { paint.red("✗") };
-        let _ = writeln!(text, "  {:<14} {} .. {} {mark}", "bounding box", corner(&extent.min), corner(&extent.max));
+        let mark = if fits(extent) {
+            paint.green("✓")
+        } else {
+            paint.red("✗")
+        };
+        let _ = writeln!(
+            text,
+            "  {:<14} {} .. {} {mark}",
+            "bounding box",
+            corner(&extent.min),
+            corner(&extent.max)
+        );
     }
 }
 
 fn corner(corner: &Corner) -> String {
-    let axis = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
-    format!("({}, {}, {})", axis(corner.x), axis(corner.y), axis(corner.z))
+    let axis =
+        |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
+    format!(
+        "({}, {}, {})",
+        axis(corner.x),
+        axis(corner.y),
+        axis(corner.z)
+    )
 }
 
 fn fits(extent: &Extent) -> bool {
     let axes = |corner: &Corner| [corner.x, corner.y, corner.z];
-    axes(&extent.min).iter().all(|value| value.is_some_and(|value| value >= -HALF_EXTENT))
-        && axes(&extent.max).iter().all(|value| value.is_some_and(|value| value <= HALF_EXTENT))
+    axes(&extent.min)
+        .iter()
+        .all(|value| value.is_some_and(|value| value >= -HALF_EXTENT))
+        && axes(&extent.max)
+            .iter()
+            .all(|value| value.is_some_and(|value| value <= HALF_EXTENT))
 }
 
 fn timing_block(text: &mut String, report: &Report, paint: Paint) {
@@ -67,7 +106,10 @@ fn timing_block(text: &mut String, report: &Report, paint: Paint) {
     let _ = writeln!(text, "timing:");
     let _ = writeln!(text, "  module load    {}", phase(report.module_load_ms));
     let _ = writeln!(text, "  generate       {}", phase(report.execution_ms));
-    let sum = report.module_load_ms.zip(report.execution_ms).map(|(load, run)| load + run);
+    let sum = report
+        .module_load_ms
+        .zip(report.execution_ms)
+        .map(|(load, run)| load + run);
     match sum {
         Some(sum) => {
             let mark = match sum {
@@ -76,7 +118,10 @@ fn timing_block(text: &mut String, report: &Report, paint: Paint) {
                 _ => paint.green("✓"),
             };
             let headroom = TIME_LIMIT_MS.saturating_sub(sum);
-            let _ = writeln!(text, "  together       {sum} ms / {TIME_LIMIT_MS} ms, {headroom} ms left {mark}");
+            let _ = writeln!(
+                text,
+                "  together       {sum} ms / {TIME_LIMIT_MS} ms, {headroom} ms left {mark}"
+            );
         }
         None => {
             let _ = writeln!(text, "  together       - / {TIME_LIMIT_MS} ms ?");
@@ -122,7 +167,8 @@ impl Table {
             self.failed += 1;
             self.paint.red(&format!("{:<8}", "FAILED"))
         };
-        let figure = |value: Option<u64>| value.map_or_else(|| "-".to_owned(), |value| value.to_string());
+        let figure =
+            |value: Option<u64>| value.map_or_else(|| "-".to_owned(), |value| value.to_string());
         let metrics = report.metrics.as_ref();
         let _ = write!(
             text,
@@ -153,7 +199,11 @@ struct Paint(bool);
 
 impl Paint {
     fn with(self, code: &str, text: &str) -> String {
-        if self.0 { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+        if self.0 {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
     }
     fn green(self, text: &str) -> String {
         self.with("32", text)

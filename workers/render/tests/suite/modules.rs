@@ -15,13 +15,18 @@ impl Module {
     /// The value of a header comment `// @key value`.
     pub fn header(&self, key: &str) -> Option<&str> {
         let prefix = format!("// @{key} ");
-        self.source.lines().find_map(|line| line.strip_prefix(prefix.as_str())).map(str::trim)
+        self.source
+            .lines()
+            .find_map(|line| line.strip_prefix(prefix.as_str()))
+            .map(str::trim)
     }
 }
 
 /// All modules of a folder, by name.
 pub fn all(folder: &str) -> Vec<Module> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/modules").join(folder);
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/modules")
+        .join(folder);
     let mut modules: Vec<Module> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| {
@@ -38,7 +43,10 @@ pub fn all(folder: &str) -> Vec<Module> {
 
 /// One module by folder and name.
 pub fn one(folder: &str, name: &str) -> Module {
-    all(folder).into_iter().find(|module| module.name == name).unwrap()
+    all(folder)
+        .into_iter()
+        .find(|module| module.name == name)
+        .unwrap()
 }
 
 /// A renderer without pictures, as a live round configures it.
@@ -55,14 +63,20 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Validates within the tests' patience.
 pub async fn validate(renderer: &Renderer, source: &str) -> Outcome {
-    tokio::time::timeout(PATIENCE, renderer.validate(source)).await.unwrap().unwrap()
+    tokio::time::timeout(PATIENCE, renderer.validate(source))
+        .await
+        .unwrap()
+        .unwrap()
 }
 
 /// The rule codes of a validation.
 pub fn rules(outcome: &Outcome) -> Vec<&'static str> {
     match &outcome.result {
         Ok(_) => Vec::new(),
-        Err(failures) => failures.iter().map(|failure| failure.rule.as_str()).collect(),
+        Err(failures) => failures
+            .iter()
+            .map(|failure| failure.rule.as_str())
+            .collect(),
     }
 }
 

@@ -4,12 +4,17 @@ use render::{MAX_SOURCE_BYTES, analyse};
 
 /// The rule codes of a source, in order.
 fn rules(source: &str) -> Vec<&'static str> {
-    analyse(source).iter().map(|failure| failure.rule.as_str()).collect()
+    analyse(source)
+        .iter()
+        .map(|failure| failure.rule.as_str())
+        .collect()
 }
 
 /// The rule codes of statements inside a generate function whose parameter is `THREE`.
 fn inside(body: &str) -> Vec<&'static str> {
-    rules(&format!("export default function generate(THREE) {{ {body}\n}}"))
+    rules(&format!(
+        "export default function generate(THREE) {{ {body}\n}}"
+    ))
 }
 
 #[track_caller]
@@ -45,7 +50,10 @@ fn a_source_over_one_mebibyte_fails_before_it_is_parsed() {
     let garbage = "(".repeat(MAX_SOURCE_BYTES + 1);
     assert_eq!(rules(&garbage), ["FILE_SIZE_EXCEEDED"]);
     // Bytes of UTF-8, not characters.
-    assert_eq!(rules(&format!("// {}", "é".repeat(MAX_SOURCE_BYTES / 2))), ["FILE_SIZE_EXCEEDED"]);
+    assert_eq!(
+        rules(&format!("// {}", "é".repeat(MAX_SOURCE_BYTES / 2))),
+        ["FILE_SIZE_EXCEEDED"]
+    );
 }
 
 #[test]
@@ -101,7 +109,11 @@ fn a_parse_error_says_where() {
     let failures = analyse("export default () => {\n  let a;\n  let a;\n};");
     assert_eq!(failures.len(), 1);
     assert_eq!(failures[0].stage.as_str(), "parse");
-    assert!(failures[0].detail.contains("(2:") || failures[0].detail.contains("(3:"), "{}", failures[0].detail);
+    assert!(
+        failures[0].detail.contains("(2:") || failures[0].detail.contains("(3:"),
+        "{}",
+        failures[0].detail
+    );
 }
 
 #[test]
@@ -200,7 +212,10 @@ fn every_async_function_is_one_failure() {
     // The method's own failure stands before what its computed key breaks.
     inside_all(
         &["ASYNC_NOT_ALLOWED", "FORBIDDEN_IDENTIFIER"],
-        &["const o = { async [fetch]() {} };", "class A { async [fetch]() {} }"],
+        &[
+            "const o = { async [fetch]() {} };",
+            "class A { async [fetch]() {} }",
+        ],
     );
 }
 
@@ -237,7 +252,11 @@ fn forbidden_names_are_refused_by_spelling_wherever_they_are_examined() {
         let detail = &analyse(&format!("export default () => {{ const x = {name}; }};"))[0].detail;
         assert!(detail.contains(name), "{detail}");
         if name != "eval" {
-            assert_eq!(inside(&format!("const {name} = 1;")), FORBIDDEN, "{name} as a local variable");
+            assert_eq!(
+                inside(&format!("const {name} = 1;")),
+                FORBIDDEN,
+                "{name} as a local variable"
+            );
         }
     }
     inside_all(
@@ -333,7 +352,10 @@ fn globals_must_be_on_the_effective_allow_list() {
             "class A { x = foo; }",
         ],
     );
-    for name in render::names::DOCUMENTED_GLOBALS.iter().chain(&render::names::TOLERATED_GLOBALS) {
+    for name in render::names::DOCUMENTED_GLOBALS
+        .iter()
+        .chain(&render::names::TOLERATED_GLOBALS)
+    {
         assert_eq!(inside(&format!("const x = {name};")), PASSES, "{name}");
     }
     inside_all(
@@ -367,7 +389,14 @@ fn globals_must_be_on_the_effective_allow_list() {
 #[test]
 fn assigning_a_name_that_is_read_in_its_own_default_is_seen() {
     // The default of a shorthand pattern is a reference, the target is not.
-    inside_all(NOT_ALLOWED, &["({ foo = bar } = {});", "[foo = bar] = [];", "({ [bar]: foo } = {});"]);
+    inside_all(
+        NOT_ALLOWED,
+        &[
+            "({ foo = bar } = {});",
+            "[foo = bar] = [];",
+            "({ [bar]: foo } = {});",
+        ],
+    );
 }
 
 #[test]
@@ -510,7 +539,11 @@ fn assigning_three_follows_the_left_side() {
             "let rest; ({ ...rest } = THREE);",
         ],
     );
-    let text = |body: &str| analyse(&format!("export default (THREE) => {{ {body} }};"))[0].detail.clone();
+    let text = |body: &str| {
+        analyse(&format!("export default (THREE) => {{ {body} }};"))[0]
+            .detail
+            .clone()
+    };
     assert!(text("const X = THREE;").contains("aliasing THREE as `X`"));
     assert!(text("[...THREE];").contains("spread of THREE"));
     assert!(text("const { ...r } = THREE;").contains("rest-destructure"));
@@ -552,10 +585,20 @@ fn destructuring_three_checks_each_property() {
             "let s; ({ MathUtils: { seededRandom: s } = {} } = THREE);",
         ],
     );
-    inside_all(UNKNOWN_API, &["const { TorusKnotCurve } = THREE;", "const { constructor } = THREE;"]);
+    inside_all(
+        UNKNOWN_API,
+        &[
+            "const { TorusKnotCurve } = THREE;",
+            "const { constructor } = THREE;",
+        ],
+    );
     inside_all(COMPUTED, &["const k = 'Mesh'; const { [k]: M } = THREE;"]);
     inside_all(
-        &["FORBIDDEN_THREE_API", "UNKNOWN_THREE_API", "THREE_ALIAS_FORBIDDEN"],
+        &[
+            "FORBIDDEN_THREE_API",
+            "UNKNOWN_THREE_API",
+            "THREE_ALIAS_FORBIDDEN",
+        ],
         &["const { ShaderMaterial, Nope, ...rest } = THREE;"],
     );
 }
@@ -619,7 +662,10 @@ fn a_callee_must_be_known_and_call_its_parameter_three() {
         &["const f = (a, b) => 1; f(THREE, THREE);"],
     );
     inside_all(ALIAS, &["const f = (THREE, t) => 1; f(THREE, THREE);"]);
-    inside_all(FORBIDDEN_API, &["helper(THREE); function helper({ ShaderMaterial }) {}"]);
+    inside_all(
+        FORBIDDEN_API,
+        &["helper(THREE); function helper({ ShaderMaterial }) {}"],
+    );
     inside_all(
         &["FORBIDDEN_IDENTIFIER", "THREE_ALIAS_FORBIDDEN"],
         &["const f = Function('T'); f(THREE);"],
@@ -633,7 +679,11 @@ fn members_of_the_namespace_are_looked_up_in_the_tables() {
     }
     for member in render::names::FORBIDDEN_MEMBERS {
         if member != "3MFLoader" {
-            assert_eq!(inside(&format!("new THREE.{member}();")), FORBIDDEN_API, "{member}");
+            assert_eq!(
+                inside(&format!("new THREE.{member}();")),
+                FORBIDDEN_API,
+                "{member}"
+            );
         }
     }
     inside_all(
@@ -715,7 +765,10 @@ fn properties_that_reach_code_generation_are_refused_behind_a_dot() {
             "const o = {}; o.constructor = 1;",
         ],
     );
-    inside_all(&["FORBIDDEN_PROPERTY_ACCESS", "UNKNOWN_THREE_API"], &["THREE.constructor;"]);
+    inside_all(
+        &["FORBIDDEN_PROPERTY_ACCESS", "UNKNOWN_THREE_API"],
+        &["THREE.constructor;"],
+    );
     inside_all(
         PASSES,
         &[
@@ -726,7 +779,11 @@ fn properties_that_reach_code_generation_are_refused_behind_a_dot() {
             "class A { constructor() {} }",
         ],
     );
-    assert!(analyse("export default (o) => o.constructor;")[0].detail.contains(".constructor"));
+    assert!(
+        analyse("export default (o) => o.constructor;")[0]
+            .detail
+            .contains(".constructor")
+    );
 }
 
 #[test]
@@ -736,34 +793,98 @@ fn the_literal_budget_counts_values_of_strings_and_sources_of_numbers() {
     assert_eq!(inside(&at(51_200)), PASSES);
     assert_eq!(inside(&at(51_201)), OVER);
     // An escape counts as what it means.
-    assert_eq!(inside(&format!("const s = \"{}\";", "\\u0041".repeat(51_200))), PASSES);
-    assert_eq!(inside(&format!("const s = \"{}\";", "\\u00e9".repeat(25_601))), OVER);
-    assert_eq!(inside(&format!("const s = \"{}\";", "\\ud800".repeat(17_066))), PASSES);
-    assert_eq!(inside(&format!("const s = \"{}\";", "\\ud800".repeat(17_067))), OVER);
-    assert_eq!(inside(&format!("const s = '{}\\ud800';", "\u{fffd}".repeat(17_065))), PASSES);
-    assert_eq!(inside(&format!("const s = '{}\\ud800';", "\u{fffd}".repeat(17_066))), OVER);
+    assert_eq!(
+        inside(&format!("const s = \"{}\";", "\\u0041".repeat(51_200))),
+        PASSES
+    );
+    assert_eq!(
+        inside(&format!("const s = \"{}\";", "\\u00e9".repeat(25_601))),
+        OVER
+    );
+    assert_eq!(
+        inside(&format!("const s = \"{}\";", "\\ud800".repeat(17_066))),
+        PASSES
+    );
+    assert_eq!(
+        inside(&format!("const s = \"{}\";", "\\ud800".repeat(17_067))),
+        OVER
+    );
+    assert_eq!(
+        inside(&format!(
+            "const s = '{}\\ud800';",
+            "\u{fffd}".repeat(17_065)
+        )),
+        PASSES
+    );
+    assert_eq!(
+        inside(&format!(
+            "const s = '{}\\ud800';",
+            "\u{fffd}".repeat(17_066)
+        )),
+        OVER
+    );
     // Templates count their text, numbers and big integers their source.
-    assert_eq!(inside(&format!("const s = `{}`;", "x".repeat(51_201))), OVER);
-    assert_eq!(inside(&format!("const t = (s) => s; t`\\u{{}}{}`;", "x".repeat(51_197))), OVER);
-    assert_eq!(inside(&format!("const a = [{}];", "0x1_0,".repeat(10_240))), PASSES);
-    assert_eq!(inside(&format!("const a = [{}1];", "0x1_0,".repeat(10_240))), OVER);
-    assert_eq!(inside(&format!("const a = [{}1];", "1234n,".repeat(10_240))), OVER);
-    assert_eq!(inside(&format!("const a = [{}];", "-12345,".repeat(10_240))), PASSES, "the minus is not counted");
-    assert_eq!(inside(&format!("const a = [{}];", "12345,".repeat(13_000))), OVER);
+    assert_eq!(
+        inside(&format!("const s = `{}`;", "x".repeat(51_201))),
+        OVER
+    );
+    assert_eq!(
+        inside(&format!(
+            "const t = (s) => s; t`\\u{{}}{}`;",
+            "x".repeat(51_197)
+        )),
+        OVER
+    );
+    assert_eq!(
+        inside(&format!("const a = [{}];", "0x1_0,".repeat(10_240))),
+        PASSES
+    );
+    assert_eq!(
+        inside(&format!("const a = [{}1];", "0x1_0,".repeat(10_240))),
+        OVER
+    );
+    assert_eq!(
+        inside(&format!("const a = [{}1];", "1234n,".repeat(10_240))),
+        OVER
+    );
+    assert_eq!(
+        inside(&format!("const a = [{}];", "-12345,".repeat(10_240))),
+        PASSES,
+        "the minus is not counted"
+    );
+    assert_eq!(
+        inside(&format!("const a = [{}];", "12345,".repeat(13_000))),
+        OVER
+    );
     // Keys and indices too, when they are literals.
-    assert_eq!(inside(&format!("const o = {{ '{}': 1 }};", "x".repeat(51_200))), OVER);
+    assert_eq!(
+        inside(&format!("const o = {{ '{}': 1 }};", "x".repeat(51_200))),
+        OVER
+    );
     // Not counted: regular expressions, directives, comments, names.
     let long = "x".repeat(60_000);
-    assert_eq!(inside(&format!("const r = /{long}/; // {long}\nconst {long} = 1;")), PASSES);
-    assert_eq!(rules(&format!("'{long}'; export default () => {{ '{long}'; }};")), PASSES);
+    assert_eq!(
+        inside(&format!("const r = /{long}/; // {long}\nconst {long} = 1;")),
+        PASSES
+    );
+    assert_eq!(
+        rules(&format!("'{long}'; export default () => {{ '{long}'; }};")),
+        PASSES
+    );
     // Always last.
-    assert_eq!(inside(&format!("const s = \"{long}\"; fetch;")), ["FORBIDDEN_IDENTIFIER", "LITERAL_BUDGET_EXCEEDED"]);
+    assert_eq!(
+        inside(&format!("const s = \"{long}\"; fetch;")),
+        ["FORBIDDEN_IDENTIFIER", "LITERAL_BUDGET_EXCEEDED"]
+    );
 }
 
 #[test]
 fn failures_carry_the_line_they_are_on() {
     let failures = analyse("export default () => {\n  fetch;\r\n\r\n  process;\n};");
-    let details: Vec<&str> = failures.iter().map(|failure| failure.detail.as_str()).collect();
+    let details: Vec<&str> = failures
+        .iter()
+        .map(|failure| failure.detail.as_str())
+        .collect();
     assert!(details[0].starts_with("line 2:"), "{details:?}");
     assert!(details[1].starts_with("line 4:"), "{details:?}");
 }

@@ -39,12 +39,26 @@ impl FlowDefinition for Builds {
     }
 
     async fn run(flow: &Flow, input: BuildsInput) -> Result<(), FlowError> {
-        let BuildsInput { round, submissions, since } = input;
-        flow.step::<StartBuilds>(StartBuildsInput { round, submissions: submissions.clone() }).await?;
+        let BuildsInput {
+            round,
+            submissions,
+            since,
+        } = input;
+        flow.step::<StartBuilds>(StartBuildsInput {
+            round,
+            submissions: submissions.clone(),
+        })
+        .await?;
         let builds = submissions
             .into_iter()
-            .map(|(hotkey, submission)| VerifyBuildInput { round, hotkey, submission, since });
-        flow.join_steps::<VerifyBuild>(builds.collect::<Vec<_>>(), OnFailure::Fail).await?;
+            .map(|(hotkey, submission)| VerifyBuildInput {
+                round,
+                hotkey,
+                submission,
+                since,
+            });
+        flow.join_steps::<VerifyBuild>(builds.collect::<Vec<_>>(), OnFailure::Fail)
+            .await?;
         Ok(())
     }
 }

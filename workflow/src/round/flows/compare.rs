@@ -1,10 +1,7 @@
 //! Flow `compare`: an audit, what a miner's image regenerated against what it submitted, or against whom it beat.
 
 use async_trait::async_trait;
-use schema::{
-    Hotkey, LeftSide, RoundNumber, Side,
-    files::AuditLeft,
-};
+use schema::{Hotkey, LeftSide, RoundNumber, Side, files::AuditLeft};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -55,14 +52,16 @@ impl FlowDefinition for Compare {
     }
 
     async fn run(flow: &Flow, input: CompareInput) -> Result<MatchOutput, FlowError> {
-        let left = AuditLeft::parse(&input.left)
-            .ok_or_else(|| FlowError::Other(format!("{} is not a left side of an audit", input.left)))?;
+        let left = AuditLeft::parse(&input.left).ok_or_else(|| {
+            FlowError::Other(format!("{} is not a left side of an audit", input.left))
+        })?;
         let audited = Side::Miner(input.right.clone());
         let (left_entries, left_side) = match &left {
             AuditLeft::Submitted { .. } => ((audited.clone(), 0), LeftSide::Submitted),
-            AuditLeft::Defender { defender, .. } => {
-                ((defender.clone(), u32::from(defender.is_leader())), LeftSide::Side(defender.clone()))
-            }
+            AuditLeft::Defender { defender, .. } => (
+                (defender.clone(), u32::from(defender.is_leader())),
+                LeftSide::Side(defender.clone()),
+            ),
         };
         let sides = Sides {
             round: input.round,
@@ -70,7 +69,16 @@ impl FlowDefinition for Compare {
             left: left_entries,
             right: (audited, left.repeat()),
         };
-        judge(flow, sides, left_side, input.right, input.how, input.prompts, input.seed).await
+        judge(
+            flow,
+            sides,
+            left_side,
+            input.right,
+            input.how,
+            input.prompts,
+            input.seed,
+        )
+        .await
     }
 
     fn effects(input: &CompareInput, output: &MatchOutput) -> Effects {

@@ -71,11 +71,26 @@ impl FlowDefinition for Match {
             left: (input.left.clone(), left_repeat),
             right: (Side::Miner(input.right.clone()), 0),
         };
-        judge(flow, sides, input.left.into(), input.right, input.how, input.prompts, input.seed).await
+        judge(
+            flow,
+            sides,
+            input.left.into(),
+            input.right,
+            input.how,
+            input.prompts,
+            input.seed,
+        )
+        .await
     }
 
     fn effects(input: &MatchInput, output: &MatchOutput) -> Effects {
-        record(input.round, "matches", input.left.as_str(), &input.right, output)
+        record(
+            input.round,
+            "matches",
+            input.left.as_str(),
+            &input.right,
+            output,
+        )
     }
 }
 
@@ -103,9 +118,18 @@ pub(super) async fn judge(
     seed: u32,
 ) -> Result<MatchOutput, FlowError> {
     if let Play::Walkover { margin } = how {
-        return Ok(MatchOutput { score: margin as i64 * prompts.len() as i64, margin, report: None });
+        return Ok(MatchOutput {
+            score: margin as i64 * prompts.len() as i64,
+            margin,
+            report: None,
+        });
     }
-    let Sides { round, match_key, left: left_entries, right: right_entries } = sides;
+    let Sides {
+        round,
+        match_key,
+        left: left_entries,
+        right: right_entries,
+    } = sides;
     let load = LoadMatchInput {
         round,
         match_key: match_key.clone(),
@@ -122,12 +146,19 @@ pub(super) async fn judge(
         right: pair.right.clone(),
         seed,
     });
-    let verdicts = flow.join_steps::<DuelStep>(duels.collect::<Vec<_>>(), OnFailure::Fail).await?;
+    let verdicts = flow
+        .join_steps::<DuelStep>(duels.collect::<Vec<_>>(), OnFailure::Fail)
+        .await?;
     let verdicts = verdicts.into_iter().collect::<Result<Vec<_>, _>>()?;
     let winners: Vec<DuelWinner> = verdicts.iter().map(|verdict| verdict.winner).collect();
-    let (score, margin) = complete_margin(&winners).map_err(|error| FlowError::Other(error.to_string()))?;
+    let (score, margin) =
+        complete_margin(&winners).map_err(|error| FlowError::Other(error.to_string()))?;
     let duels = pairs.into_iter().zip(verdicts).map(|(pair, verdict)| {
-        let PairedEntry { prompt, left, right } = pair;
+        let PairedEntry {
+            prompt,
+            left,
+            right,
+        } = pair;
         Duel {
             name: prompt.stem,
             prompt: prompt.url,
@@ -140,7 +171,11 @@ pub(super) async fn judge(
         }
     });
     let report = MatchReport::of_duels(left, right, duels.collect());
-    Ok(MatchOutput { score, margin, report: Some(report) })
+    Ok(MatchOutput {
+        score,
+        margin,
+        report: Some(report),
+    })
 }
 
 fn grid(side: &DuelSide) -> Option<String> {
@@ -148,7 +183,13 @@ fn grid(side: &DuelSide) -> Option<String> {
 }
 
 /// The row of a finished match. The tournament publishes report and matrix row together, in the order of play.
-pub(super) fn record(round: RoundNumber, matrix: &'static str, left: &str, right: &Hotkey, output: &MatchOutput) -> Effects {
+pub(super) fn record(
+    round: RoundNumber,
+    matrix: &'static str,
+    left: &str,
+    right: &Hotkey,
+    output: &MatchOutput,
+) -> Effects {
     let record = Record::Match {
         round: round.0,
         matrix,
@@ -156,7 +197,13 @@ pub(super) fn record(round: RoundNumber, matrix: &'static str, left: &str, right
         right: right.as_str().to_owned(),
         score: output.score as i32,
         margin: output.margin,
-        duels: output.report.as_ref().map_or(0, |report| report.duels.len() as i32),
+        duels: output
+            .report
+            .as_ref()
+            .map_or(0, |report| report.duels.len() as i32),
     };
-    Effects { records: vec![record], ..Effects::default() }
+    Effects {
+        records: vec![record],
+        ..Effects::default()
+    }
 }

@@ -36,7 +36,10 @@ impl FlowDefinition for Prepare {
     type Output = bool;
 
     fn key(input: &PrepareInput) -> String {
-        format!("round/{}/prepare/{}/{}", input.round, input.hotkey, input.prompt.stem)
+        format!(
+            "round/{}/prepare/{}/{}",
+            input.round, input.hotkey, input.prompt.stem
+        )
     }
 
     fn round(input: &PrepareInput) -> Option<u32> {
@@ -55,7 +58,14 @@ impl FlowDefinition for Prepare {
             DownloadOutput::Stored { module } => module,
             DownloadOutput::Missing { .. } => return Ok(false),
         };
-        match flow.step::<Render>(RenderInput { entry, prompt: input.prompt, module }).await? {
+        match flow
+            .step::<Render>(RenderInput {
+                entry,
+                prompt: input.prompt,
+                module,
+            })
+            .await?
+        {
             RenderOutput::Rendered { .. } => Ok(true),
             RenderOutput::Rejected { .. } => Ok(false),
         }

@@ -6,7 +6,10 @@
 use async_trait::async_trait;
 use schema::{
     Hotkey, RoundNumber, Side, Stem,
-    files::{Build, BuildStatus, Generation, GenerationReport, Generations, PodStats, RepeatReport, ReportOutcome, TerminationReason},
+    files::{
+        Build, BuildStatus, Generation, GenerationReport, Generations, PodStats, RepeatReport,
+        ReportOutcome, TerminationReason,
+    },
 };
 use serde::{Deserialize, Serialize};
 
@@ -16,9 +19,9 @@ use crate::{
         entry::{EntryId, Prompt},
         flows::tournament_key,
         steps::{
-            DeployPod, DeployPodInput, DeployPodOutput, NoteTime, NoteTimeInput, Pod, Regenerate, RegenerateInput,
-            RegenerateOutput, RegeneratedModule, ReleasePods, ReleasePodsInput, Render, RenderInput, ReportGeneration,
-            ReportGenerationInput, build_event,
+            DeployPod, DeployPodInput, DeployPodOutput, NoteTime, NoteTimeInput, Pod, Regenerate,
+            RegenerateInput, RegenerateOutput, RegeneratedModule, ReleasePods, ReleasePodsInput,
+            Render, RenderInput, ReportGeneration, ReportGenerationInput, build_event,
         },
     },
     rules::{
@@ -70,12 +73,24 @@ impl FlowDefinition for Regeneration {
 
     /// The tournament waits for the baseline, which it did not start itself.
     fn effects(input: &RegenerationInput, _output: &RegenerationOutput) -> Effects {
-        Effects { wakes: vec![tournament_key(input.round)], ..Effects::default() }
+        Effects {
+            wakes: vec![tournament_key(input.round)],
+            ..Effects::default()
+        }
     }
 
     async fn run(flow: &Flow, input: RegenerationInput) -> Result<RegenerationOutput, FlowError> {
-        let Some(image) = image(flow, &input).await? else { return reject(flow, &input, BUILD_FAILED).await };
-        let mut pods = Pods { flow, input: &input, image, current: None, next_index: 0, replacements_used: 0 };
+        let Some(image) = image(flow, &input).await? else {
+            return reject(flow, &input, BUILD_FAILED).await;
+        };
+        let mut pods = Pods {
+            flow,
+            input: &input,
+            image,
+            current: None,
+            next_index: 0,
+            replacements_used: 0,
+        };
         let mut reports = Vec::new();
         let mut last = None;
         for repeat in 1..=input.repeats {
@@ -87,14 +102,20 @@ impl FlowDefinition for Regeneration {
             draw(flow, &input, repeat, &generated.modules).await?;
             let Some(hotkey) = input.side.hotkey() else {
                 if exhausted {
-                    return Err(FlowError::Other("the leader's pods were used up before its baseline was complete".to_owned()));
+                    return Err(FlowError::Other(
+                        "the leader's pods were used up before its baseline was complete"
+                            .to_owned(),
+                    ));
                 }
                 continue;
             };
             reports.push(summarize(&input, repeat, &generated));
             let more_to_come = repeat < input.repeats && !exhausted;
             if exhausted {
-                reports.extend((repeat + 1..=input.repeats).map(|missing| summarize(&input, missing, &Generated::default())));
+                reports.extend(
+                    (repeat + 1..=input.repeats)
+                        .map(|missing| summarize(&input, missing, &Generated::default())),
+                );
             }
             let report = report(flow, &input, hotkey, &reports, more_to_come).await?;
             let rejected = report.outcome == ReportOutcome::Rejected;
@@ -111,19 +132,36 @@ impl FlowDefinition for Regeneration {
 
 /// The image to run, or none if it was not built.
 async fn image(flow: &Flow, input: &RegenerationInput) -> Result<Option<String>, FlowError> {
-    let Side::Miner(hotkey) = &input.side else { return Ok(input.image.clone()) };
+    let Side::Miner(hotkey) = &input.side else {
+        return Ok(input.image.clone());
+    };
     let told = flow.event(&build_event(input.round, hotkey)).await?;
-    let build: Build = serde_json::from_value(told).map_err(|error| FlowError::Other(format!("build of {hotkey}: {error}")))?;
-    Ok(build.docker_image.filter(|_| build.status == BuildStatus::Success))
+    let build: Build = serde_json::from_value(told)
+        .map_err(|error| FlowError::Other(format!("build of {hotkey}: {error}")))?;
+    Ok(build
+        .docker_image
+        .filter(|_| build.status == BuildStatus::Success))
 }
 
-async fn reject(flow: &Flow, input: &RegenerationInput, reason: &str) -> Result<RegenerationOutput, FlowError> {
+async fn reject(
+    flow: &Flow,
+    input: &RegenerationInput,
+    reason: &str,
+) -> Result<RegenerationOutput, FlowError> {
     let Some(hotkey) = input.side.hotkey() else {
-        return Err(FlowError::Other(format!("the leader's baseline cannot be generated: {reason}")));
+        return Err(FlowError::Other(format!(
+            "the leader's baseline cannot be generated: {reason}"
+        )));
     };
     let report = generation_report::rejected_report(hotkey, reason);
-    flow.step::<ReportGeneration>(ReportGenerationInput { round: input.round, report: report.clone() }).await?;
-    Ok(RegenerationOutput { report: Some(report) })
+    flow.step::<ReportGeneration>(ReportGenerationInput {
+        round: input.round,
+        report: report.clone(),
+    })
+    .await?;
+    Ok(RegenerationOutput {
+        report: Some(report),
+    })
 }
 
 /// What a repeat brought.
@@ -146,11 +184,24 @@ async fn generate(pods: &mut Pods<'_>, repeat: u32) -> Result<Repeat, FlowError>
     for (batch, prompts) in (0..).zip(batches(&input.prompts, repeat, BATCH_SIZE)) {
         loop {
             let Some(pod) = pods.ready().await? else {
-                let never = repeat == 1 && generated.modules.is_empty() && pods.replacements_used == 0;
-                return Ok(if never { Repeat::NeverDeployed } else { Repeat::Exhausted(generated) });
+                let never =
+                    repeat == 1 && generated.modules.is_empty() && pods.replacements_used == 0;
+                return Ok(if never {
+                    Repeat::NeverDeployed
+                } else {
+                    Repeat::Exhausted(generated)
+                });
             };
-            let moment = format!("round/{}/regeneration/{}/{repeat}/batch/{batch}/{}", input.round, input.side, pod.name);
-            let since = flow.step::<NoteTime>(NoteTimeInput { round: input.round, moment }).await?;
+            let moment = format!(
+                "round/{}/regeneration/{}/{repeat}/batch/{batch}/{}",
+                input.round, input.side, pod.name
+            );
+            let since = flow
+                .step::<NoteTime>(NoteTimeInput {
+                    round: input.round,
+                    moment,
+                })
+                .await?;
             let run = RegenerateInput {
                 round: input.round,
                 side: input.side.clone(),
@@ -180,25 +231,54 @@ async fn generate(pods: &mut Pods<'_>, repeat: u32) -> Result<Repeat, FlowError>
     Ok(Repeat::Done(generated))
 }
 
-async fn draw(flow: &Flow, input: &RegenerationInput, repeat: u32, modules: &[RegeneratedModule]) -> Result<(), FlowError> {
+async fn draw(
+    flow: &Flow,
+    input: &RegenerationInput,
+    repeat: u32,
+    modules: &[RegeneratedModule],
+) -> Result<(), FlowError> {
     let renders = modules.iter().filter_map(|generated| {
-        let prompt = input.prompts.iter().find(|prompt| prompt.stem == generated.stem)?;
-        let entry =
-            EntryId { round: input.round, side: input.side.clone(), repeat, stem: generated.stem.clone() };
-        Some(RenderInput { entry, prompt: prompt.clone(), module: generated.module.clone()? })
+        let prompt = input
+            .prompts
+            .iter()
+            .find(|prompt| prompt.stem == generated.stem)?;
+        let entry = EntryId {
+            round: input.round,
+            side: input.side.clone(),
+            repeat,
+            stem: generated.stem.clone(),
+        };
+        Some(RenderInput {
+            entry,
+            prompt: prompt.clone(),
+            module: generated.module.clone()?,
+        })
     });
-    flow.join_steps::<Render>(renders.collect::<Vec<_>>(), OnFailure::Fail).await.map(drop)
+    flow.join_steps::<Render>(renders.collect::<Vec<_>>(), OnFailure::Fail)
+        .await
+        .map(drop)
 }
 
 fn summarize(input: &RegenerationInput, repeat: u32, generated: &Generated) -> RepeatReport {
-    let asked = input.prompts.iter().map(|prompt| prompt.stem.clone()).collect();
+    let asked = input
+        .prompts
+        .iter()
+        .map(|prompt| prompt.stem.clone())
+        .collect();
     let rows: Generations = generated.modules.iter().map(row).collect();
     generation_report::repeat_report(repeat, &asked, &rows, generated.seconds)
 }
 
 fn row(generated: &RegeneratedModule) -> (Stem, Generation) {
     let js = generated.module.as_ref().map(|module| module.url.clone());
-    (generated.stem.clone(), Generation { js, failure_reason: generated.failure_reason.clone(), ..Generation::default() })
+    (
+        generated.stem.clone(),
+        Generation {
+            js,
+            failure_reason: generated.failure_reason.clone(),
+            ..Generation::default()
+        },
+    )
 }
 
 async fn report(
@@ -208,8 +288,17 @@ async fn report(
     repeats: &[RepeatReport],
     more_to_come: bool,
 ) -> Result<GenerationReport, FlowError> {
-    let report = generation_report::report(hotkey, repeats.to_vec(), more_to_come, &RegenerationLimits::default());
-    flow.step::<ReportGeneration>(ReportGenerationInput { round: input.round, report: report.clone() }).await?;
+    let report = generation_report::report(
+        hotkey,
+        repeats.to_vec(),
+        more_to_come,
+        &RegenerationLimits::default(),
+    );
+    flow.step::<ReportGeneration>(ReportGenerationInput {
+        round: input.round,
+        report: report.clone(),
+    })
+    .await?;
     Ok(report)
 }
 
@@ -237,8 +326,16 @@ impl Pods<'_> {
             let index = self.next_index;
             self.next_index += 1;
             let Self { input, flow, .. } = *self;
-            let moment = format!("round/{}/regeneration/{}/pod/{index}", input.round, input.side);
-            let since = flow.step::<NoteTime>(NoteTimeInput { round: input.round, moment }).await?;
+            let moment = format!(
+                "round/{}/regeneration/{}/pod/{index}",
+                input.round, input.side
+            );
+            let since = flow
+                .step::<NoteTime>(NoteTimeInput {
+                    round: input.round,
+                    moment,
+                })
+                .await?;
             let deploy = DeployPodInput {
                 round: input.round,
                 side: input.side.clone(),
@@ -254,7 +351,9 @@ impl Pods<'_> {
                 }
                 // The first pod has a second try for free; a replacement that does not come up costs another one.
                 DeployPodOutput::NotReady { .. } if first => {}
-                DeployPodOutput::NotReady { .. } if self.replacements_used < MAX_REPLACEMENTS => self.replacements_used += 1,
+                DeployPodOutput::NotReady { .. } if self.replacements_used < MAX_REPLACEMENTS => {
+                    self.replacements_used += 1
+                }
                 DeployPodOutput::NotReady { .. } => return Ok(None),
             }
         }
@@ -262,8 +361,13 @@ impl Pods<'_> {
 
     /// Counts a finished batch for `pod_stats.json`.
     fn count(&mut self, repeat: u32, seconds: f64) {
-        let Some((pod, statistics)) = &mut self.current else { return };
-        match statistics.iter_mut().find(|entry| entry.repeat_index == repeat) {
+        let Some((pod, statistics)) = &mut self.current else {
+            return;
+        };
+        match statistics
+            .iter_mut()
+            .find(|entry| entry.repeat_index == repeat)
+        {
             Some(entry) => {
                 entry.batch_times.push(seconds);
                 entry.total_generation_time += seconds;
@@ -281,10 +385,19 @@ impl Pods<'_> {
     }
 
     /// Gives the pod back; whether another one may take its place.
-    async fn replace(&mut self, repeat: u32, reason: &str, payload: Option<serde_json::Value>) -> Result<bool, FlowError> {
+    async fn replace(
+        &mut self,
+        repeat: u32,
+        reason: &str,
+        payload: Option<serde_json::Value>,
+    ) -> Result<bool, FlowError> {
         if let Some((pod, mut statistics)) = self.current.take() {
-            let reason = serde_json::from_value(reason.into()).unwrap_or(TerminationReason::Unreachable);
-            match statistics.iter_mut().find(|entry| entry.repeat_index == repeat) {
+            let reason =
+                serde_json::from_value(reason.into()).unwrap_or(TerminationReason::Unreachable);
+            match statistics
+                .iter_mut()
+                .find(|entry| entry.repeat_index == repeat)
+            {
                 Some(entry) => (entry.termination_reason, entry.payload) = (reason, payload),
                 None => statistics.push(PodStats {
                     pod_id: pod.name.clone(),
@@ -296,7 +409,8 @@ impl Pods<'_> {
                     payload,
                 }),
             }
-            self.release(Some(pod.name.clone()), statistics, &pod.name).await?;
+            self.release(Some(pod.name.clone()), statistics, &pod.name)
+                .await?;
         }
         if self.replacements_used == MAX_REPLACEMENTS {
             return Ok(false);
@@ -306,11 +420,20 @@ impl Pods<'_> {
     }
 
     async fn release_all(&mut self, occasion: &str) -> Result<(), FlowError> {
-        let statistics = self.current.take().map(|(_, statistics)| statistics).unwrap_or_default();
+        let statistics = self
+            .current
+            .take()
+            .map(|(_, statistics)| statistics)
+            .unwrap_or_default();
         self.release(None, statistics, occasion).await
     }
 
-    async fn release(&self, pod: Option<String>, statistics: Vec<PodStats>, occasion: &str) -> Result<(), FlowError> {
+    async fn release(
+        &self,
+        pod: Option<String>,
+        statistics: Vec<PodStats>,
+        occasion: &str,
+    ) -> Result<(), FlowError> {
         let release = ReleasePodsInput {
             round: self.input.round,
             side: self.input.side.clone(),

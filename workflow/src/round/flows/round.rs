@@ -8,10 +8,14 @@ use crate::{
     engine::{Flow, FlowDefinition, FlowError, OnFailure},
     round::{
         entry::Prompt,
-        flows::{Builds, BuildsInput, Prepare, PrepareInput, Regeneration, RegenerationInput, Tournament, TournamentInput},
+        flows::{
+            Builds, BuildsInput, Prepare, PrepareInput, Regeneration, RegenerationInput,
+            Tournament, TournamentInput,
+        },
         steps::{
-            Collect, CollectInput, Declare, DeclareInput, EnterStage, EnterStageInput, Finalize, FinalizeInput, NoteTime,
-            NoteTimeInput, OpenRound, OpenedRound, RoundInput, SeedInput, SeedRound, Seeded,
+            Collect, CollectInput, Declare, DeclareInput, EnterStage, EnterStageInput, Finalize,
+            FinalizeInput, NoteTime, NoteTimeInput, OpenRound, OpenedRound, RoundInput, SeedInput,
+            SeedRound, Seeded,
         },
     },
 };
@@ -49,21 +53,43 @@ impl FlowDefinition for Round {
 
         flow.until_block(schedule.latest_reveal_block.0).await?;
         let label = opened.config.round_label(round);
-        let collected = flow.step::<Collect>(CollectInput { round, schedule: schedule.clone(), label }).await?;
+        let collected = flow
+            .step::<Collect>(CollectInput {
+                round,
+                schedule: schedule.clone(),
+                label,
+            })
+            .await?;
 
         // Without a submission the leader defends, and the round is public like any other (collection, weakness W1).
         let champion = if collected.accepted.is_empty() {
             Side::Leader
         } else {
             let submissions = collected.accepted.clone();
-            let seed = SeedInput { round, config: opened.config.clone(), schedule: schedule.clone(), collected };
+            let seed = SeedInput {
+                round,
+                config: opened.config.clone(),
+                schedule: schedule.clone(),
+                collected,
+            };
             let seeded = flow.step::<SeedRound>(seed).await?;
             compete(flow, round, &opened, submissions, seeded).await?
         };
 
-        let winner = flow.step::<Declare>(DeclareInput { round, champion }).await?;
-        let finalized = flow.step::<Finalize>(FinalizeInput { round, schedule, winner: winner.clone() }).await?;
-        Ok(RoundOutput { winner, next: finalized.next.map(|_| round.next()) })
+        let winner = flow
+            .step::<Declare>(DeclareInput { round, champion })
+            .await?;
+        let finalized = flow
+            .step::<Finalize>(FinalizeInput {
+                round,
+                schedule,
+                winner: winner.clone(),
+            })
+            .await?;
+        Ok(RoundOutput {
+            winner,
+            next: finalized.next.map(|_| round.next()),
+        })
     }
 }
 
@@ -77,10 +103,23 @@ async fn compete(
     submissions: Submissions,
     seeded: Seeded,
 ) -> Result<Side, FlowError> {
-    let prompts: Vec<Prompt> = seeded.prompts.iter().map(|url| Prompt::of_url(url)).collect();
+    let prompts: Vec<Prompt> = seeded
+        .prompts
+        .iter()
+        .map(|url| Prompt::of_url(url))
+        .collect();
     let seed = seeded.proof.seed;
-    let since = flow.step::<NoteTime>(NoteTimeInput { round, moment: format!("round/{round}/seeded") }).await?;
-    flow.start_flow::<Builds>(&BuildsInput { round, submissions: submissions.clone(), since })?;
+    let since = flow
+        .step::<NoteTime>(NoteTimeInput {
+            round,
+            moment: format!("round/{round}/seeded"),
+        })
+        .await?;
+    flow.start_flow::<Builds>(&BuildsInput {
+        round,
+        submissions: submissions.clone(),
+        since,
+    })?;
     flow.start_flow::<Regeneration>(&RegenerationInput {
         round,
         side: Side::Leader,
@@ -90,8 +129,13 @@ async fn compete(
         repeats: 1,
     })?;
 
-    flow.until_block(opened.schedule.generation_deadline_block.0).await?;
-    flow.step::<EnterStage>(EnterStageInput { round, stage: Stage::Downloading }).await?;
+    flow.until_block(opened.schedule.generation_deadline_block.0)
+        .await?;
+    flow.step::<EnterStage>(EnterStageInput {
+        round,
+        stage: Stage::Downloading,
+    })
+    .await?;
     let entries = submissions.iter().flat_map(|(hotkey, submission)| {
         prompts.iter().map(move |prompt| PrepareInput {
             round,
@@ -100,9 +144,14 @@ async fn compete(
             cdn_url: submission.cdn_url.clone(),
         })
     });
-    flow.join_flows::<Prepare>(entries.collect::<Vec<_>>(), OnFailure::Fail).await?;
+    flow.join_flows::<Prepare>(entries.collect::<Vec<_>>(), OnFailure::Fail)
+        .await?;
 
-    flow.step::<EnterStage>(EnterStageInput { round, stage: Stage::Duels }).await?;
+    flow.step::<EnterStage>(EnterStageInput {
+        round,
+        stage: Stage::Duels,
+    })
+    .await?;
     let tournament = TournamentInput {
         round,
         win_margin: opened.config.win_margin,

@@ -23,8 +23,7 @@ use crate::{
         entry::Prompt,
         flows::{
             Compare, CompareInput, Match, MatchInput, Regeneration, RegenerationInput,
-            compare::compare_key,
-            matches::match_key,
+            compare::compare_key, matches::match_key,
         },
         steps::{ReleasePods, ReleasePodsInput},
     },
@@ -82,7 +81,12 @@ impl Reconciler for Tournament {
     }
 
     fn decide(input: &TournamentInput, standing: Standing) -> anyhow::Result<Decision<Side>> {
-        let Standing { observation, published, regenerating, submitted_stems } = standing;
+        let Standing {
+            observation,
+            published,
+            regenerating,
+            submitted_stems,
+        } = standing;
         let timeline = tournament::derive(&observation);
         let wanted = tournament::decide(&observation, &timeline);
         let round = input.round;
@@ -110,7 +114,9 @@ impl Reconciler for Tournament {
         }
         for hotkey in wanted.audit_requests.keys() {
             let submitted = |prompt: &&Prompt| {
-                submitted_stems.get(hotkey).is_some_and(|stems| stems.contains(prompt.stem.as_str()))
+                submitted_stems
+                    .get(hotkey)
+                    .is_some_and(|stems| stems.contains(prompt.stem.as_str()))
             };
             starts.push(NewJob::flow::<Regeneration>(&RegenerationInput {
                 round,
@@ -126,8 +132,16 @@ impl Reconciler for Tournament {
 
         let last = wanted.winner.is_some();
         let mut effects = publish(round, &observation, &wanted, &published, last);
-        effects.records.push(Record::WaitsFor { round: round.0, waits_for: wanted.waits_for.clone() });
-        Ok(Decision { starts, moot, effects, end: wanted.winner })
+        effects.records.push(Record::WaitsFor {
+            round: round.0,
+            waits_for: wanted.waits_for.clone(),
+        });
+        Ok(Decision {
+            starts,
+            moot,
+            effects,
+            end: wanted.winner,
+        })
     }
 }
 
@@ -140,8 +154,14 @@ fn moot_regenerations(
     let mut moot = Vec::new();
     let mut releases = Vec::new();
     for hotkey in regenerating {
-        if timeline.entry(hotkey).is_some_and(tournament::TimelineEntry::is_rejected) {
-            moot.push((format!("round/{round}/regeneration/{hotkey}"), "the miner is rejected already".to_owned()));
+        if timeline
+            .entry(hotkey)
+            .is_some_and(tournament::TimelineEntry::is_rejected)
+        {
+            moot.push((
+                format!("round/{round}/regeneration/{hotkey}"),
+                "the miner is rejected already".to_owned(),
+            ));
             releases.push(NewJob::step::<ReleasePods>(&ReleasePodsInput {
                 round,
                 side: Side::Miner(hotkey.clone()),
@@ -175,21 +195,51 @@ fn publish(
         rows.extend(tournament::remaining_rows(observation, &shown));
     }
     for (left, right, margin) in rows {
-        publish_match(round, &(left, right, margin), published, &mut changes, &mut said, &mut records);
+        publish_match(
+            round,
+            &(left, right, margin),
+            published,
+            &mut changes,
+            &mut said,
+            &mut records,
+        );
     }
     for (left, right, margin) in observation.audits.rows() {
-        publish_audit(round, left, right, margin, published, &mut changes, &mut said, &mut records);
+        publish_audit(
+            round,
+            left,
+            right,
+            margin,
+            published,
+            &mut changes,
+            &mut said,
+            &mut records,
+        );
     }
     if wanted.audit_requests != observation.requests {
-        changes.push(MirrorChange::Put { path: paths::require_audit(round), content: wanted.audit_requests.to_bytes() });
+        changes.push(MirrorChange::Put {
+            path: paths::require_audit(round),
+            content: wanted.audit_requests.to_bytes(),
+        });
         said.push(messages::audit_requests(round));
     }
     if wanted.verdicts != observation.verdicts {
-        changes.push(MirrorChange::Put { path: paths::generation_audits(round), content: wanted.verdicts.to_bytes() });
+        changes.push(MirrorChange::Put {
+            path: paths::generation_audits(round),
+            content: wanted.verdicts.to_bytes(),
+        });
         said.push(messages::generation_audits(round));
     }
-    let publication = (!changes.is_empty()).then(|| Publication { message: messages::joined(said), changes, urgent: last });
-    Effects { records, publication, ..Effects::default() }
+    let publication = (!changes.is_empty()).then(|| Publication {
+        message: messages::joined(said),
+        changes,
+        urgent: last,
+    });
+    Effects {
+        records,
+        publication,
+        ..Effects::default()
+    }
 }
 
 fn publish_match(
@@ -201,15 +251,27 @@ fn publish_match(
     records: &mut Vec<Record>,
 ) {
     if let Some(report) = published.reports.get(&match_key(round, left, right)) {
-        changes.push(MirrorChange::Put { path: paths::duels_report(round, left, right), content: report.to_bytes() });
+        changes.push(MirrorChange::Put {
+            path: paths::duels_report(round, left, right),
+            content: report.to_bytes(),
+        });
         said.push(messages::match_report(left, right));
     }
-    push_row(paths::matches_matrix(round), left.as_str(), right, *margin, changes);
+    push_row(
+        paths::matches_matrix(round),
+        left.as_str(),
+        right,
+        *margin,
+        changes,
+    );
     said.push(messages::matches_matrix(round));
     records.push(shown(round, "matches", left.as_str(), right));
 }
 
-#[allow(clippy::too_many_arguments, reason = "the three lists are one commit in the making")]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "the three lists are one commit in the making"
+)]
 fn publish_audit(
     round: RoundNumber,
     left: &str,
@@ -220,11 +282,17 @@ fn publish_audit(
     said: &mut Vec<String>,
     records: &mut Vec<Record>,
 ) {
-    let Some(side) = AuditLeft::parse(left).filter(|side| !published.audits.contains(side, right)) else { return };
+    let Some(side) = AuditLeft::parse(left).filter(|side| !published.audits.contains(side, right))
+    else {
+        return;
+    };
     let report: Option<&MatchReport> = published.reports.get(&compare_key(round, left, right));
     if let Some(report) = report {
         let path = paths::audit_report(round, &report.left, right, side.repeat());
-        changes.push(MirrorChange::Put { path, content: report.to_bytes() });
+        changes.push(MirrorChange::Put {
+            path,
+            content: report.to_bytes(),
+        });
         said.push(messages::audit_report(&report.left, right));
     }
     push_row(paths::audit_matrix(round), left, right, margin, changes);
@@ -232,11 +300,26 @@ fn publish_audit(
     records.push(shown(round, "audits", left, right));
 }
 
-fn push_row(path: String, left: &str, right: &Hotkey, margin: f64, changes: &mut Vec<MirrorChange>) {
-    changes.push(MirrorChange::MatrixRow { path, left: left.to_owned(), right: right.as_str().to_owned(), margin });
+fn push_row(
+    path: String,
+    left: &str,
+    right: &Hotkey,
+    margin: f64,
+    changes: &mut Vec<MirrorChange>,
+) {
+    changes.push(MirrorChange::MatrixRow {
+        path,
+        left: left.to_owned(),
+        right: right.as_str().to_owned(),
+        margin,
+    });
 }
 
 fn shown(round: RoundNumber, matrix: &'static str, left: &str, right: &Hotkey) -> Record {
-    Record::MatchPublished { round: round.0, matrix, left: left.to_owned(), right: right.as_str().to_owned() }
+    Record::MatchPublished {
+        round: round.0,
+        matrix,
+        left: left.to_owned(),
+        right: right.as_str().to_owned(),
+    }
 }
-

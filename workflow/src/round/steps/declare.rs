@@ -43,17 +43,40 @@ impl Step for Declare {
     /// Winner and stage travel together: a reader never sees FINALIZING without a winner.
     fn effects(input: &DeclareInput, output: &Winner) -> Effects {
         let round = input.round;
-        let state = State { current_round: round, stage: Stage::Finalizing, next_stage_eta: None };
+        let state = State {
+            current_round: round,
+            stage: Stage::Finalizing,
+            next_stage_eta: None,
+        };
         let changes = vec![
-            MirrorChange::Put { path: paths::winner(round), content: output.to_bytes() },
-            MirrorChange::Put { path: paths::state(), content: state.to_bytes() },
+            MirrorChange::Put {
+                path: paths::winner(round),
+                content: output.to_bytes(),
+            },
+            MirrorChange::Put {
+                path: paths::state(),
+                content: state.to_bytes(),
+            },
         ];
-        let message =
-            messages::joined([messages::winner(round, &input.champion), messages::update_state(Stage::Finalizing, false, false, round)]);
+        let message = messages::joined([
+            messages::winner(round, &input.champion),
+            messages::update_state(Stage::Finalizing, false, false, round),
+        ]);
         let records = vec![
-            Record::Winner { round: round.0, winner: input.champion.as_str().to_owned() },
+            Record::Winner {
+                round: round.0,
+                winner: input.champion.as_str().to_owned(),
+            },
             enter_stage::record(round, Stage::Finalizing),
         ];
-        Effects { records, publication: Some(Publication { message, changes, urgent: true }), ..Effects::default() }
+        Effects {
+            records,
+            publication: Some(Publication {
+                message,
+                changes,
+                urgent: true,
+            }),
+            ..Effects::default()
+        }
     }
 }

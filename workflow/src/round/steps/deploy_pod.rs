@@ -66,12 +66,18 @@ impl Step for DeployPod {
     const DEADLINE: Duration = Duration::from_secs(300);
     // 720 tries two minutes apart: a day without free GPUs.
     const MAX_FAILURES: u16 = 720;
-    const RETRY: Retry = Retry { first: Duration::from_secs(2), cap: Duration::from_secs(120) };
+    const RETRY: Retry = Retry {
+        first: Duration::from_secs(2),
+        cap: Duration::from_secs(120),
+    };
     type Input = DeployPodInput;
     type Output = DeployPodOutput;
 
     fn key(input: &DeployPodInput) -> String {
-        format!("round/{}/regeneration/{}/pod/{}", input.round, input.side, input.index)
+        format!(
+            "round/{}/regeneration/{}/pod/{}",
+            input.round, input.side, input.index
+        )
     }
 
     fn round(input: &DeployPodInput) -> Option<u32> {

@@ -32,7 +32,12 @@ pub struct DownloadInput {
 impl DownloadInput {
     /// The entry it fetches.
     pub fn entry(&self) -> EntryId {
-        EntryId { round: self.round, side: Side::Miner(self.hotkey.clone()), repeat: 0, stem: self.stem.clone() }
+        EntryId {
+            round: self.round,
+            side: Side::Miner(self.hotkey.clone()),
+            repeat: 0,
+            stem: self.stem.clone(),
+        }
     }
 }
 
@@ -75,7 +80,9 @@ impl Step for Download {
     fn effects(input: &DownloadInput, output: &DownloadOutput) -> Effects {
         match output {
             DownloadOutput::Stored { .. } => Effects::default(),
-            DownloadOutput::Missing { reason } => entry::settled(&input.entry(), None, None, None, Some(reason)),
+            DownloadOutput::Missing { reason } => {
+                entry::settled(&input.entry(), None, None, None, Some(reason))
+            }
         }
     }
 }

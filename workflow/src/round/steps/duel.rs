@@ -59,7 +59,10 @@ impl Step for DuelStep {
     const DEADLINE: Duration = Duration::from_secs(600);
     // A model that is away for hours costs nobody a duel.
     const MAX_FAILURES: u16 = 100;
-    const RETRY: Retry = Retry { first: Duration::from_secs(1), cap: Duration::from_secs(120) };
+    const RETRY: Retry = Retry {
+        first: Duration::from_secs(1),
+        cap: Duration::from_secs(120),
+    };
     type Input = DuelInput;
     type Output = DuelOutput;
 

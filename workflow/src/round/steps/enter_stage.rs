@@ -37,15 +37,33 @@ impl Step for EnterStage {
     }
 
     fn effects(input: &EnterStageInput, (): &()) -> Effects {
-        let state = State { current_round: input.round, stage: input.stage, next_stage_eta: None };
-        let changes = vec![MirrorChange::Put { path: paths::state(), content: state.to_bytes() }];
+        let state = State {
+            current_round: input.round,
+            stage: input.stage,
+            next_stage_eta: None,
+        };
+        let changes = vec![MirrorChange::Put {
+            path: paths::state(),
+            content: state.to_bytes(),
+        }];
         let message = messages::round_stage(input.round, input.stage);
-        let publication = Some(Publication { message, changes, urgent: true });
-        Effects { records: vec![record(input.round, input.stage)], publication, ..Effects::default() }
+        let publication = Some(Publication {
+            message,
+            changes,
+            urgent: true,
+        });
+        Effects {
+            records: vec![record(input.round, input.stage)],
+            publication,
+            ..Effects::default()
+        }
     }
 }
 
 /// The row that shows the stage.
 pub(super) fn record(round: RoundNumber, stage: Stage) -> Record {
-    Record::Stage { round: round.0, stage: stage.to_string() }
+    Record::Stage {
+        round: round.0,
+        stage: stage.to_string(),
+    }
 }

@@ -69,19 +69,49 @@ impl Step for Finalize {
             Some(_) => (next_round, Stage::Open, Some(output.start)),
             None => (input.round, Stage::Finished, None),
         };
-        let state = State { current_round: round, stage, next_stage_eta: eta };
-        let mut changes = vec![MirrorChange::Put { path: paths::state(), content: state.to_bytes() }];
+        let state = State {
+            current_round: round,
+            stage,
+            next_stage_eta: eta,
+        };
+        let mut changes = vec![MirrorChange::Put {
+            path: paths::state(),
+            content: state.to_bytes(),
+        }];
         let mut starts = Vec::new();
         let mut records = vec![enter_stage::record(round, stage)];
         if let Some(schedule) = &output.next {
-            changes.push(MirrorChange::Put { path: paths::schedule(next_round), content: schedule.to_bytes() });
+            changes.push(MirrorChange::Put {
+                path: paths::schedule(next_round),
+                content: schedule.to_bytes(),
+            });
             starts.extend(NewJob::flow::<Round>(&RoundInput { round: next_round }));
-            records.push(Record::Stage { round: input.round.0, stage: "closed".to_owned() });
+            records.push(Record::Stage {
+                round: input.round.0,
+                stage: "closed".to_owned(),
+            });
         }
         if output.appended.is_some() {
-            changes.push(MirrorChange::Put { path: paths::leader(), content: output.leaders.to_bytes() });
+            changes.push(MirrorChange::Put {
+                path: paths::leader(),
+                content: output.leaders.to_bytes(),
+            });
         }
-        let message = messages::update_state(stage, output.next.is_some(), output.appended.is_some(), round);
-        Effects { records, starts, publication: Some(Publication { message, changes, urgent: true }), ..Effects::default() }
+        let message = messages::update_state(
+            stage,
+            output.next.is_some(),
+            output.appended.is_some(),
+            round,
+        );
+        Effects {
+            records,
+            starts,
+            publication: Some(Publication {
+                message,
+                changes,
+                urgent: true,
+            }),
+            ..Effects::default()
+        }
     }
 }

@@ -5,11 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     engine::Step,
-    round::{
-        entry::Prompt,
-        queues,
-        steps::DuelSide,
-    },
+    round::{entry::Prompt, queues, steps::DuelSide},
 };
 
 /// Reads both sides.

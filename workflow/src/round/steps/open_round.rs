@@ -49,7 +49,13 @@ impl Step for OpenRound {
     }
 
     fn effects(input: &RoundInput, _output: &OpenedRound) -> Effects {
-        let record = Record::Stage { round: input.round.0, stage: Stage::Open.to_string() };
-        Effects { records: vec![record], ..Effects::default() }
+        let record = Record::Stage {
+            round: input.round.0,
+            stage: Stage::Open.to_string(),
+        };
+        Effects {
+            records: vec![record],
+            ..Effects::default()
+        }
     }
 }

@@ -77,7 +77,10 @@ impl Step for Regenerate {
     const QUEUE: &'static str = queues::GPU;
     const DEADLINE: Duration = Duration::from_secs(600);
     const MAX_FAILURES: u16 = 30;
-    const RETRY: Retry = Retry { first: Duration::from_secs(1), cap: Duration::from_secs(30) };
+    const RETRY: Retry = Retry {
+        first: Duration::from_secs(1),
+        cap: Duration::from_secs(30),
+    };
     type Input = RegenerateInput;
     type Output = RegenerateOutput;
 
@@ -95,7 +98,9 @@ impl Step for Regenerate {
     /// Failed prompts are settled here; modules are settled by their pictures.
     fn effects(input: &RegenerateInput, output: &RegenerateOutput) -> Effects {
         let mut effects = Effects::default();
-        let RegenerateOutput::Done { modules, .. } = output else { return effects };
+        let RegenerateOutput::Done { modules, .. } = output else {
+            return effects;
+        };
         for failed in modules.iter().filter(|module| module.module.is_none()) {
             let id = EntryId {
                 round: input.round,

@@ -38,7 +38,10 @@ impl Step for ReleasePods {
     type Output = ();
 
     fn key(input: &ReleasePodsInput) -> String {
-        format!("round/{}/regeneration/{}/release/{}", input.round, input.side, input.occasion)
+        format!(
+            "round/{}/regeneration/{}/release/{}",
+            input.round, input.side, input.occasion
+        )
     }
 
     fn round(input: &ReleasePodsInput) -> Option<u32> {

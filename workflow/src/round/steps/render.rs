@@ -83,18 +83,33 @@ impl Step for Render {
     fn effects(input: &RenderInput, output: &RenderOutput) -> Effects {
         let module = Some(&input.module);
         match output {
-            RenderOutput::Rendered { views, document_sha256, .. } => {
-                entry::settled(&input.entry, module, Some(views), Some(document_sha256), None)
-            }
+            RenderOutput::Rendered {
+                views,
+                document_sha256,
+                ..
+            } => entry::settled(
+                &input.entry,
+                module,
+                Some(views),
+                Some(document_sha256),
+                None,
+            ),
             RenderOutput::Rejected { faults } => {
-                let mut effects = entry::settled(&input.entry, module, None, None, Some(RENDER_FAILED));
+                let mut effects =
+                    entry::settled(&input.entry, module, None, None, Some(RENDER_FAILED));
                 let line = serde_json::json!({
                     "kind": "module_rejected", "hotkey": input.entry.side.as_str(), "repeat": input.entry.repeat,
                     "stem": input.entry.stem.as_str(), "sha256": input.module.sha256, "faults": faults,
                 });
-                let path = schema::paths::ledger(input.entry.round, &schema::paths::LedgerFile::Decisions);
+                let path =
+                    schema::paths::ledger(input.entry.round, &schema::paths::LedgerFile::Decisions);
                 if let Some(publication) = &mut effects.publication {
-                    publication.changes.push(crate::engine::MirrorChange::AppendLine { path, line: line.to_string() });
+                    publication
+                        .changes
+                        .push(crate::engine::MirrorChange::AppendLine {
+                            path,
+                            line: line.to_string(),
+                        });
                 }
                 effects
             }

@@ -1,10 +1,6 @@
 //! Step `report_generation`: a miner's regeneration report in `generation_reports.json`.
 
-use schema::{
-    RoundNumber,
-    files::GenerationReport,
-    messages, paths,
-};
+use schema::{RoundNumber, files::GenerationReport, messages, paths};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -34,7 +30,12 @@ impl Step for ReportGeneration {
 
     fn key(input: &ReportGenerationInput) -> String {
         let ReportGenerationInput { round, report } = input;
-        format!("round/{round}/regeneration/{}/report/{}/{}", report.hotkey, report.repeats.len(), report.outcome.as_str())
+        format!(
+            "round/{round}/regeneration/{}/report/{}/{}",
+            report.hotkey,
+            report.repeats.len(),
+            report.outcome.as_str()
+        )
     }
 
     fn round(input: &ReportGenerationInput) -> Option<u32> {
@@ -55,7 +56,11 @@ impl Step for ReportGeneration {
             repeats: serde_json::to_value(&report.repeats).unwrap_or_default(),
             reason: report.reason.clone(),
         };
-        Effects { records: vec![record], wakes: vec![flows::tournament_key(input.round)], ..Effects::default() }
-            .publish(messages::generation_reports(input.round), vec![change])
+        Effects {
+            records: vec![record],
+            wakes: vec![flows::tournament_key(input.round)],
+            ..Effects::default()
+        }
+        .publish(messages::generation_reports(input.round), vec![change])
     }
 }

@@ -66,30 +66,60 @@ impl Step for SeedRound {
     fn effects(input: &SeedInput, output: &Seeded) -> Effects {
         let round = input.round;
         let submissions: Submissions = input.collected.accepted.iter().cloned().collect();
-        let state =
-            State { current_round: round, stage: Stage::MinerGeneration, next_stage_eta: Some(output.deadline_eta) };
+        let state = State {
+            current_round: round,
+            stage: Stage::MinerGeneration,
+            next_stage_eta: Some(output.deadline_eta),
+        };
         let put = |path: String, content: Vec<u8>| MirrorChange::Put { path, content };
         let changes = vec![
             put(paths::state(), state.to_bytes()),
-            put(paths::seed(round), Seed { seed: output.proof.seed }.to_bytes()),
-            put(paths::prompts(round), Prompts(output.prompts.clone()).to_bytes()),
+            put(
+                paths::seed(round),
+                Seed {
+                    seed: output.proof.seed,
+                }
+                .to_bytes(),
+            ),
+            put(
+                paths::prompts(round),
+                Prompts(output.prompts.clone()).to_bytes(),
+            ),
             put(paths::submissions(round), submissions.to_bytes()),
-            put(paths::ledger(round, &LedgerFile::Seed), schema::format::json::pretty(&output.proof)),
+            put(
+                paths::ledger(round, &LedgerFile::Seed),
+                schema::format::json::pretty(&output.proof),
+            ),
         ];
         let mut records: Vec<Record> = input
             .collected
             .accepted
             .iter()
             .enumerate()
-            .map(|(position, (hotkey, submission))| submission_record(round, position, hotkey, submission))
+            .map(|(position, (hotkey, submission))| {
+                submission_record(round, position, hotkey, submission)
+            })
             .collect();
         records.push(enter_stage::record(round, Stage::MinerGeneration));
         let message = messages::seed_prompts_and_submissions(round);
-        Effects { records, publication: Some(Publication { message, changes, urgent: true }), ..Effects::default() }
+        Effects {
+            records,
+            publication: Some(Publication {
+                message,
+                changes,
+                urgent: true,
+            }),
+            ..Effects::default()
+        }
     }
 }
 
-fn submission_record(round: RoundNumber, position: usize, hotkey: &Hotkey, submission: &Submission) -> Record {
+fn submission_record(
+    round: RoundNumber,
+    position: usize,
+    hotkey: &Hotkey,
+    submission: &Submission,
+) -> Record {
     Record::Submission {
         round: round.0,
         position: position as i32,

@@ -41,9 +41,15 @@ impl Step for StartBuilds {
     }
 
     fn effects(input: &StartBuildsInput, (): &()) -> Effects {
-        let builds: Builds =
-            input.submissions.iter().map(|(hotkey, submission)| (hotkey.clone(), pending_build(submission))).collect();
-        let put = MirrorChange::Put { path: paths::builds(input.round), content: builds.to_bytes() };
+        let builds: Builds = input
+            .submissions
+            .iter()
+            .map(|(hotkey, submission)| (hotkey.clone(), pending_build(submission)))
+            .collect();
+        let put = MirrorChange::Put {
+            path: paths::builds(input.round),
+            content: builds.to_bytes(),
+        };
         Effects::default().publish(messages::build_statuses(input.round), vec![put])
     }
 }

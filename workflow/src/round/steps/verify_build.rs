@@ -68,9 +68,16 @@ impl Step for VerifyBuild {
             status: build.status.as_str().to_owned(),
             docker_image: build.docker_image.clone(),
         };
-        let event = (build_event(input.round, &input.hotkey), serde_json::to_value(build).unwrap_or_default());
-        Effects { records: vec![record], events: vec![event], ..Effects::default() }
-            .publish(messages::build_statuses(input.round), vec![change])
+        let event = (
+            build_event(input.round, &input.hotkey),
+            serde_json::to_value(build).unwrap_or_default(),
+        );
+        Effects {
+            records: vec![record],
+            events: vec![event],
+            ..Effects::default()
+        }
+        .publish(messages::build_statuses(input.round), vec![change])
     }
 }
 

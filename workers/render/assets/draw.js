@@ -271,13 +271,88 @@ function keepPrograms() {
 
 // --------------------------------------------------------------------------------------------------------- drawing
 
+/** Pixels around the projected box: a line drawn along its edge is wider than the edge. */
+const MARGIN = 3;
+/** Canvas edges are multiples of this, so that similar pictures keep their buffers. */
+const EDGE_STEP = 32;
+const corner = new THREE.Vector3();
+
 /**
- * Draws one document and sends every picture as raw pixels, bottom row first.
+ * The part of the picture that `bounds` can touch, bottom left corner first. Everything else is background, and is
+ * neither cleared, resolved, read nor sent.
+ */
+function touchedPart(bounds, size) {
+  const whole = { left: 0, bottom: 0, right: size, top: size };
+  if (bounds === null) return whole;
+  camera.updateMatrixWorld();
+  const part = { left: size, bottom: size, right: 0, top: 0 };
+  for (let i = 0; i < 8; i++) {
+    corner.set(bounds[i & 1 ? 3 : 0], bounds[i & 2 ? 4 : 1], bounds[i & 4 ? 5 : 2]);
+    corner.applyMatrix4(camera.matrixWorldInverse);
+    if (-corner.z <= camera.near) return whole;
+    corner.applyMatrix4(camera.projectionMatrix);
+    const x = ((corner.x + 1) / 2) * size;
+    const y = ((corner.y + 1) / 2) * size;
+    part.left = Math.min(part.left, x);
+    part.right = Math.max(part.right, x);
+    part.bottom = Math.min(part.bottom, y);
+    part.top = Math.max(part.top, y);
+  }
+  const inside = (value) => Math.min(Math.max(value, 0), size);
+  return {
+    left: inside(Math.floor(part.left) - MARGIN),
+    bottom: inside(Math.floor(part.bottom) - MARGIN),
+    right: inside(Math.ceil(part.right) + MARGIN),
+    top: inside(Math.ceil(part.top) + MARGIN),
+  };
+}
+
+/** Draws one batch and starts sending each picture as raw pixels, bottom row first. */
+function drawBatch(batch, scene, bounds, upload, firstNumber, timings) {
+  const { size, angles, background: hex, camera_radius: radius } = batch;
+  const stage = batch.lighting === 'follow' ? follow : studio;
+  stage.add(scene.holder);
+  // Without a background the picture keeps its own coverage as alpha, and any background can be put behind it later.
+  stage.background = hex === null ? null : background.setHex(hex);
+  renderer.setClearColor(0x000000, 0);
+  camera.fov = batch.camera_fov_deg;
+  camera.updateProjectionMatrix();
+  const parts = angles.map((angle) => {
+    placeCamera(angle, radius);
+    return touchedPart(bounds, size);
+  });
+  const step = (value) => Math.min(Math.max(Math.ceil(value / EDGE_STEP) * EDGE_STEP, EDGE_STEP), size);
+  const width = step(Math.max(...parts.map((part) => part.right - part.left)));
+  const height = step(Math.max(...parts.map((part) => part.top - part.bottom)));
+  renderer.setSize(width, height, false);
+  return angles.map((angle, index) => {
+    const before = performance.now();
+    const left = Math.max(Math.min(parts[index].left, size - width), 0);
+    const bottom = Math.max(Math.min(parts[index].bottom, size - height), 0);
+    placeCamera(angle, radius);
+    // The viewport is the whole picture, the canvas a window into it: every pixel is computed as in the whole one.
+    renderer.setViewport(-left, -bottom, size, size);
+    renderer.render(stage, camera);
+    const drawn = performance.now();
+    const pixels = new Uint8Array(width * height * 4);
+    gl.readPixels(0, 0, width, height, gl.RGBA, gl.UNSIGNED_BYTE, pixels);
+    const read = performance.now();
+    if (gl.isContextLost()) throw new Error('the graphics context was lost');
+    const sent = send(`${upload}/${firstNumber + index}/${left}/${bottom}/${width}/${height}`, pixels);
+    timings.drawMs += drawn - before;
+    timings.readMs += read - drawn;
+    timings.sendMs += performance.now() - read;
+    return sent;
+  });
+}
+
+/**
+ * Draws one document.
  *
- * @param {{document: string, upload: string, batches: Array}} job
+ * @param {{document: string, upload: string, bounds: number[]|null, batches: Array}} job
  * @returns {Promise<{error: string|null, timings: object}>} `error` is what the scene itself made fail.
  */
-globalThis.assizeDraw = async ({ document: path, upload, batches }) => {
+globalThis.assizeDraw = async ({ document: path, upload, bounds, batches }) => {
   const started = performance.now();
   const buffer = await (await fetch(path)).arrayBuffer();
   const fetched = performance.now();
@@ -287,28 +362,7 @@ globalThis.assizeDraw = async ({ document: path, upload, batches }) => {
   try {
     scene = readScene(buffer);
     timings.buildMs = performance.now() - fetched;
-    let number = 0;
-    for (const batch of batches) {
-      const stage = batch.lighting === 'follow' ? follow : studio;
-      stage.add(scene.holder);
-      stage.background = background.setHex(batch.background);
-      renderer.setSize(batch.size, batch.size, false);
-      camera.fov = batch.camera_fov_deg;
-      camera.updateProjectionMatrix();
-      for (const angle of batch.angles) {
-        const before = performance.now();
-        placeCamera(angle, batch.camera_radius);
-        renderer.render(stage, camera);
-        const drawn = performance.now();
-        const pixels = new Uint8Array(batch.size * batch.size * 4);
-        gl.readPixels(0, 0, batch.size, batch.size, gl.RGBA, gl.UNSIGNED_BYTE, pixels);
-        const read = performance.now();
-        timings.drawMs += drawn - before;
-        timings.readMs += read - drawn;
-        if (gl.isContextLost()) throw new Error('the graphics context was lost');
-        sending.push(send(`${upload}/${number++}`, pixels));
-      }
-    }
+    for (const batch of batches) sending.push(...drawBatch(batch, scene, bounds, upload, sending.length, timings));
   } catch (error) {
     if (gl.isContextLost()) throw error;
     await Promise.allSettled(sending);
@@ -318,7 +372,7 @@ globalThis.assizeDraw = async ({ document: path, upload, batches }) => {
   }
   const before = performance.now();
   await Promise.all(sending);
-  timings.sendMs = performance.now() - before;
+  timings.sendMs += performance.now() - before;
   return { error: null, timings };
 };
 

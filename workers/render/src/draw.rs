@@ -25,11 +25,15 @@ use crate::browser::cdp::{CdpError, Event};
 use crate::browser::{Browser, Launch, LaunchError, PageHandle};
 use crate::document::fields::{MaterialKind, TEXTURE};
 use crate::document::{ATTRIBUTES, MAGIC};
-use crate::png::{Pixels, WrongSize};
-use crate::views::PictureRequest;
+use crate::png::{Part, WrongSize};
+use crate::views::{Angle, Lighting, PictureRequest};
 
 /// Documents a page draws before it is replaced.
-const RUNS_A_PAGE: u32 = 2_000;
+const RUNS_A_PAGE: u32 = 1_000;
+/// Documents a browser draws before it is replaced.
+const RUNS_A_BROWSER: u64 = 5_000;
+/// Private memory of each of its processes, in bytes. The largest document takes a small part of it.
+const DATA_LIMIT_BYTES: u64 = 8 << 30;
 /// Longest a fresh page may take: it compiles its first shaders only when it draws.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Largest picture a page may post: 4096 x 4096 pixels.
@@ -61,6 +65,37 @@ pub struct DrawerConfig {
     pub time_limit: Duration,
     /// What draws.
     pub graphics: Graphics,
+}
+
+/// Pictures of one document that share camera distance, size, lighting and background.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Batch {
+    /// One picture each.
+    pub angles: Vec<Angle>,
+    /// Edge of a picture in pixels.
+    pub size: u32,
+    /// Background as 0xRRGGBB; none leaves the coverage in alpha, for a background put behind it later.
+    pub background: Option<u32>,
+    /// The lights.
+    pub lighting: Lighting,
+    /// Distance of the camera from the origin.
+    pub camera_radius: f64,
+    /// Vertical field of view in degrees.
+    pub camera_fov_deg: f64,
+}
+
+impl Batch {
+    /// The batch of a request, over `background`.
+    pub fn new(request: &PictureRequest, background: Option<u32>) -> Self {
+        Self {
+            angles: request.angles.clone(),
+            size: request.size,
+            background,
+            lighting: request.lighting,
+            camera_radius: request.camera_radius,
+            camera_fov_deg: request.camera_fov_deg,
+        }
+    }
 }
 
 /// Why nothing was drawn.
@@ -107,6 +142,8 @@ pub struct Drawer {
     desk: Arc<Desk>,
     address: String,
     server: tokio::task::JoinHandle<()>,
+    runs: AtomicU64,
+    starts: AtomicU64,
 }
 
 /// Where documents wait to be fetched and pictures arrive.
@@ -119,7 +156,7 @@ struct Desk {
 #[derive(Debug)]
 struct Job {
     document: Bytes,
-    pictures: mpsc::UnboundedSender<(usize, Bytes)>,
+    pictures: mpsc::UnboundedSender<(usize, Part)>,
 }
 
 #[derive(Deserialize)]
@@ -141,7 +178,7 @@ pub struct Timings {
     pub draw_ms: f64,
     /// Waiting for them and reading their pixels.
     pub read_ms: f64,
-    /// Waiting for the last pixels to be sent.
+    /// Handing over the pixels and waiting for the last of them to be sent.
     pub send_ms: f64,
 }
 
@@ -171,6 +208,8 @@ impl Drawer {
             desk,
             address: format!("http://127.0.0.1:{port}/{secret}/"),
             server,
+            runs: AtomicU64::new(0),
+            starts: AtomicU64::new(0),
             config,
         };
         let page = drawer.open().await?;
@@ -178,7 +217,8 @@ impl Drawer {
         Ok(drawer)
     }
 
-    /// Draws a canonical document: one picture for every angle of every request, in order.
+    /// Draws a canonical document: one picture for every angle of every batch, in order. Nothing is drawn outside of
+    /// `bounds` (lower and upper corner in world units), if they are known.
     ///
     /// # Errors
     ///
@@ -186,10 +226,11 @@ impl Drawer {
     pub async fn draw(
         &self,
         document: Bytes,
-        requests: &[PictureRequest],
-    ) -> Result<(Vec<Pixels>, Timings), DrawError> {
+        bounds: Option<[f64; 6]>,
+        batches: &[Batch],
+    ) -> Result<(Vec<Part>, Timings), DrawError> {
         let _place = self.places.acquire().await.map_err(|_| CdpError::Closed)?;
-        let first = self.draw_once(document.clone(), requests).await;
+        let first = self.draw_once(document.clone(), bounds, batches).await;
         match first {
             Err(
                 error @ (DrawError::Crashed
@@ -202,15 +243,31 @@ impl Drawer {
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
                     .clear();
-                self.draw_once(document, requests).await
+                self.draw_once(document, bounds, batches).await
             }
             other => other,
         }
     }
 
-    /// Free places.
-    pub fn free_places(&self) -> usize {
-        self.places.available_permits()
+    /// How often the browser was started.
+    pub fn starts(&self) -> u64 {
+        self.starts.load(Ordering::Relaxed)
+    }
+
+    /// The running browser's process group.
+    pub async fn process_group(&self) -> Option<i32> {
+        let browser = self.browser.lock().await;
+        browser.as_ref().map(|browser| browser.process_group())
+    }
+
+    /// Lets go of the browser. Pages still at work hold it; it ends with the last of them.
+    async fn discard_browser(&self) {
+        let mut current = self.browser.lock().await;
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+        *current = None;
     }
 
     /// The graphics behind the pages: renderer, samples, what is in memory.
@@ -245,27 +302,30 @@ impl Drawer {
     async fn draw_once(
         &self,
         document: Bytes,
-        requests: &[PictureRequest],
-    ) -> Result<(Vec<Pixels>, Timings), DrawError> {
+        bounds: Option<[f64; 6]>,
+        batches: &[Batch],
+    ) -> Result<(Vec<Part>, Timings), DrawError> {
         let mut page = match self.take().filter(|page| !page.is_dead()) {
             Some(page) => page,
             None => self.open().await?,
         };
         page.runs += 1;
-        let sizes: Vec<u32> = requests
+        self.runs.fetch_add(1, Ordering::Relaxed);
+        let sizes: Vec<u32> = batches
             .iter()
-            .flat_map(|request| request.angles.iter().map(|_| request.size))
+            .flat_map(|batch| batch.angles.iter().map(|_| batch.size))
             .collect();
         let (sender, mut arriving) = mpsc::unbounded_channel();
         let ticket = self.desk.take_in(document, sender);
         let job = json!({
             "document": format!("document/{}", ticket.number),
             "upload": format!("pixels/{}", ticket.number),
-            "batches": requests,
+            "bounds": bounds,
+            "batches": batches,
         });
         let expression = format!("assizeDraw({job})");
         let mut crashed = page.crashed.clone();
-        let mut pictures: Vec<Option<Bytes>> = vec![None; sizes.len()];
+        let mut pictures: Vec<Option<Part>> = vec![None; sizes.len()];
         let answer = {
             let drawing = async {
                 tokio::select! {
@@ -307,13 +367,10 @@ impl Drawer {
                 expected: sizes.len(),
             });
         }
-        let pixels = pictures
-            .iter()
-            .flatten()
-            .zip(sizes)
-            .map(|(bytes, size)| Pixels::from_webgl(size, bytes))
-            .collect::<Result<_, _>>()?;
-        Ok((pixels, drawn.timings))
+        for (part, size) in pictures.iter().flatten().zip(sizes) {
+            part.check(size)?;
+        }
+        Ok((pictures.into_iter().flatten().collect(), drawn.timings))
     }
 
     fn take(&self) -> Option<Page> {
@@ -331,22 +388,33 @@ impl Drawer {
     }
 
     async fn open(&self) -> Result<Page, DrawError> {
-        let browser = {
-            let mut current = self.browser.lock().await;
-            match current.as_ref().filter(|browser| !browser.is_closed()) {
-                Some(browser) => browser.clone(),
-                None => {
-                    *current = None;
-                    let browser = Arc::new(Browser::launch(&self.launch_options()).await?);
-                    *current = Some(browser.clone());
-                    browser
-                }
-            }
-        };
+        let browser = self.browser().await?;
         tokio::time::timeout(READY_TIMEOUT, Page::open(browser, &self.address))
             .await
             .map_err(|_| DrawError::Timeout(READY_TIMEOUT))?
             .map_err(DrawError::from)
+    }
+
+    /// The running browser; a new one if it ended or has run long enough.
+    async fn browser(&self) -> Result<Arc<Browser>, DrawError> {
+        let mut current = self.browser.lock().await;
+        let is_old = self.runs.load(Ordering::Relaxed) >= RUNS_A_BROWSER;
+        if let Some(browser) = current
+            .as_ref()
+            .filter(|browser| !browser.is_closed() && !is_old)
+        {
+            return Ok(browser.clone());
+        }
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+        *current = None;
+        let browser = Arc::new(Browser::launch(&self.launch_options()).await?);
+        self.runs.store(0, Ordering::Relaxed);
+        self.starts.fetch_add(1, Ordering::Relaxed);
+        *current = Some(browser.clone());
+        Ok(browser)
     }
 
     fn launch_options(&self) -> Launch {
@@ -371,7 +439,7 @@ impl Drawer {
             chromium: self.config.chromium.clone(),
             unprivileged_uid_gid: self.config.unprivileged_uid_gid,
             allow_no_sandbox: self.config.allow_no_sandbox,
-            data_limit: None,
+            data_limit: Some(DATA_LIMIT_BYTES),
             flags,
         }
     }
@@ -438,7 +506,7 @@ impl Desk {
     fn take_in(
         self: &Arc<Self>,
         document: Bytes,
-        pictures: mpsc::UnboundedSender<(usize, Bytes)>,
+        pictures: mpsc::UnboundedSender<(usize, Part)>,
     ) -> Ticket {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         self.jobs().insert(number, Job { document, pictures });
@@ -490,7 +558,10 @@ fn routes(secret: &str, desk: Arc<Desk>) -> Router {
         .route(&at("/three.core.js"), get(|| async { script(THREE_CORE) }))
         .route(&at("/tables.json"), get(|| async { axum::Json(tables()) }))
         .route(&at("/document/{number}"), get(document))
-        .route(&at("/pixels/{number}/{picture}"), post(pixels))
+        .route(
+            &at("/pixels/{number}/{picture}/{left}/{bottom}/{width}/{height}"),
+            post(pixels),
+        )
         .layer(DefaultBodyLimit::max(MAX_PICTURE_BYTES))
         .with_state(desk)
 }
@@ -512,11 +583,18 @@ async fn document(State(desk): State<Arc<Desk>>, Path(number): Path<u64>) -> Res
 
 async fn pixels(
     State(desk): State<Arc<Desk>>,
-    Path((number, picture)): Path<(u64, usize)>,
-    body: Bytes,
+    Path((number, picture, left, bottom, width, height)): Path<(u64, usize, u32, u32, u32, u32)>,
+    pixels: Bytes,
 ) -> StatusCode {
+    let part = Part {
+        left,
+        bottom,
+        width,
+        height,
+        pixels,
+    };
     match desk.jobs().get(&number) {
-        Some(job) if job.pictures.send((picture, body)).is_ok() => StatusCode::NO_CONTENT,
+        Some(job) if job.pictures.send((picture, part)).is_ok() => StatusCode::NO_CONTENT,
         _ => StatusCode::NOT_FOUND,
     }
 }

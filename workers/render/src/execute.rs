@@ -5,6 +5,7 @@
 //! or the bytes of a scene document. A module that does not end, or takes its process down, costs that process only:
 //! every page has its own, and no module ever waits behind another one's.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,6 +40,13 @@ const RUNS_A_PAGE: u32 = 200;
 /// Modules a browser runs before it is replaced.
 const RUNS_A_BROWSER: u64 = 2_000;
 
+/// How many times its limit a module may wait for the processor before we give up on it, as our fault.
+const STARVATION_FACTOR: u32 = 6;
+
+/// Part of the limit that the busiest process must have computed before a module counts as too slow. Garbage is
+/// collected on other threads and may count too; a little less than all of it is left for clocks that tick coarsely.
+const BUSY_PART: f64 = 0.9;
+
 /// Longest a fresh page may take to be ready; more is our fault.
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -53,7 +61,8 @@ pub struct ExecutorConfig {
     pub allow_no_sandbox: bool,
     /// Modules executed at the same time.
     pub pages: usize,
-    /// Wall clock of one module: evaluation, generate and reading the scene.
+    /// Time of one module: evaluation, generate and reading the scene. Wall clock, unless the machine was too busy to
+    /// let it compute for that long; then until it has.
     pub time_limit: Duration,
 }
 
@@ -84,6 +93,9 @@ pub enum ExecuteError {
     /// The browser broke outside of any module.
     #[error("the executing browser failed: {0}")]
     Browser(#[from] CdpError),
+    /// The machine did not let the module compute.
+    #[error("the machine is too busy: a module could not compute for {} ms within {STARVATION_FACTOR} times that", .0.as_millis())]
+    Starved(Duration),
     /// A page did not become ready.
     #[error("the executing browser had no page ready within {} s", READY_TIMEOUT.as_secs())]
     NotReady,
@@ -97,6 +109,7 @@ pub struct Executor {
     idle: Mutex<Vec<Page>>,
     browser: tokio::sync::Mutex<Option<Arc<Browser>>>,
     runs: AtomicU64,
+    starts: AtomicU64,
 }
 
 impl Executor {
@@ -111,6 +124,7 @@ impl Executor {
             idle: Mutex::default(),
             browser: tokio::sync::Mutex::default(),
             runs: AtomicU64::new(0),
+            starts: AtomicU64::new(0),
             config,
         };
         let page = executor.open().await?;
@@ -156,20 +170,21 @@ impl Executor {
                 // The whole browser went away: nobody knows whose fault it was, so the module gets another chance.
                 RunOutcome::BrowserDied if !died_before => died_before = true,
                 RunOutcome::BrowserDied => return Err(CdpError::Closed.into()),
+                RunOutcome::Starved => return Err(ExecuteError::Starved(self.config.time_limit)),
                 RunOutcome::Failed(error) => return Err(error.into()),
             }
         }
     }
 
-    /// The running browser's product and version.
-    pub async fn browser_version(&self) -> Option<String> {
-        let browser = self.browser.lock().await;
-        browser.as_ref().map(|browser| browser.version().to_owned())
+    /// How often the browser was started.
+    pub fn starts(&self) -> u64 {
+        self.starts.load(Ordering::Relaxed)
     }
 
-    /// Modules that found a place or wait for one beyond what is free.
-    pub fn free_places(&self) -> usize {
-        self.places.available_permits()
+    /// The running browser's process group.
+    pub async fn process_group(&self) -> Option<i32> {
+        let browser = self.browser.lock().await;
+        browser.as_ref().map(|browser| browser.process_group())
     }
 
     /// Ends the browser.
@@ -238,6 +253,7 @@ impl Executor {
         *current = None;
         let browser = Arc::new(Browser::launch(&self.launch_options()).await?);
         self.runs.store(0, Ordering::Relaxed);
+        self.starts.fetch_add(1, Ordering::Relaxed);
         *current = Some(browser.clone());
         Ok(browser)
     }
@@ -275,6 +291,7 @@ enum RunOutcome {
     TimedOut,
     ProcessDied,
     BrowserDied,
+    Starved,
     Failed(CdpError),
 }
 
@@ -349,12 +366,16 @@ impl Page {
         let mut crashed = self.crashed.clone();
         let expression = format!("assizeRun({})", Value::from(source));
         let started = Instant::now();
+        let evaluation = self.handle.session.evaluate(&expression);
+        // Asked beside the evaluation, not before it: it costs the module no time.
+        let baseline = async { self.browser.renderer_cpu_seconds().await.ok() };
+        let watchdog = self.watchdog(baseline, started, limit);
         let answer = tokio::select! {
-            answer = self.handle.session.evaluate(&expression) => answer,
+            answer = evaluation => answer,
             _ = crashed.wait_for(|crashed| *crashed) => {
                 return if self.browser.is_closed() { RunOutcome::BrowserDied } else { RunOutcome::ProcessDied };
             }
-            () = tokio::time::sleep(limit) => return RunOutcome::TimedOut,
+            outcome = watchdog => return outcome,
         };
         match answer {
             Ok(report) => match serde_json::from_value::<Report>(report) {
@@ -371,6 +392,41 @@ impl Page {
             // The page's target is gone: its process died and the event was overtaken by the answer.
             Err(CdpError::Refused { .. }) => RunOutcome::ProcessDied,
             Err(error) => RunOutcome::Failed(error),
+        }
+    }
+}
+
+impl Page {
+    /// Ends when the module has had its time: wall clock on a machine that let it compute, longer on one that did not.
+    ///
+    /// Which of the browser's processes is this page's cannot be asked, so the busiest one stands for it: the system
+    /// shares the processor evenly among busy processes, and an idle one cannot be the one that hangs.
+    async fn watchdog(
+        &self,
+        baseline: impl Future<Output = Option<HashMap<u64, f64>>>,
+        started: Instant,
+        limit: Duration,
+    ) -> RunOutcome {
+        let baseline = baseline.await;
+        let mut next = limit;
+        loop {
+            tokio::time::sleep(next.saturating_sub(started.elapsed())).await;
+            let now = self.browser.renderer_cpu_seconds().await.ok();
+            let (Some(before), Some(now)) = (&baseline, now) else {
+                return RunOutcome::TimedOut;
+            };
+            let busiest = now
+                .iter()
+                .map(|(process, seconds)| seconds - before.get(process).copied().unwrap_or(0.0))
+                .fold(0.0, f64::max);
+            let missing = limit.as_secs_f64() * BUSY_PART - busiest;
+            if missing <= 0.0 {
+                return RunOutcome::TimedOut;
+            }
+            if started.elapsed() >= limit * STARVATION_FACTOR {
+                return RunOutcome::Starved;
+            }
+            next = started.elapsed() + Duration::from_secs_f64(missing.max(0.1));
         }
     }
 }

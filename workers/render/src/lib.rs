@@ -33,8 +33,8 @@ pub use draw::Graphics;
 pub use failure::{Failure, Rule, Stage};
 pub use measure::Metrics;
 pub use renderer::{
-    Document, Outcome, RENDERER_VERSION, RenderError, RenderTimings, Renderer, RendererConfig,
-    Rendering,
+    BrowserStarts, Document, Outcome, RENDERER_VERSION, RenderError, RenderTimings, Renderer,
+    RendererConfig, Rendering,
 };
-pub use service::serve;
+pub use service::{ServiceConfig, serve, serve_with};
 pub use views::{Angle, Lighting, PictureRequest};

@@ -201,6 +201,10 @@ fn failures(scene: &Scene, metrics: &Metrics, drawn: &Drawn, extent: &Box3) -> V
             ),
         ));
     }
+    if scene.is_cut {
+        // Below the deepest level nothing was described, so nothing can be said about the extent.
+        return found;
+    }
     if scene.is_truncated {
         if found.is_empty() {
             found.push(failure(

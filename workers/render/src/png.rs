@@ -15,42 +15,108 @@ pub struct Pixels {
     pub rgba: Vec<u8>,
 }
 
-/// Pixels that do not fill their picture.
+/// The part of a square picture that was drawn, as WebGL hands it out. The rest is background.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Pixels left of it.
+    pub left: u32,
+    /// Pixels below it.
+    pub bottom: u32,
+    /// Pixels across.
+    pub width: u32,
+    /// Pixels down.
+    pub height: u32,
+    /// Four bytes a pixel, bottom row first, colours multiplied by alpha.
+    pub pixels: Bytes,
+}
+
+/// A part that does not fit its picture, or pixels that do not fill their part.
 #[derive(Debug, thiserror::Error)]
-#[error("a picture of {width} x {height} pixels came with {bytes} bytes")]
+#[error(
+    "a part of {width} x {height} pixels at ({left}, {bottom}) with {bytes} bytes does not fit a picture of {size}"
+)]
 pub struct WrongSize {
+    left: u32,
+    bottom: u32,
     width: u32,
     height: u32,
     bytes: usize,
+    size: u32,
 }
 
-impl Pixels {
-    /// Pixels of a square picture as WebGL hands them out: bottom row first, colours multiplied by alpha.
+impl Part {
+    /// Whether it belongs into a picture of `size`.
     ///
     /// # Errors
     ///
-    /// [`WrongSize`] if `bytes` does not fill the picture.
-    pub fn from_webgl(size: u32, bytes: &[u8]) -> Result<Self, WrongSize> {
-        let row = size as usize * 4;
-        if bytes.len() != row * size as usize || row == 0 {
-            return Err(WrongSize {
-                width: size,
-                height: size,
-                bytes: bytes.len(),
-            });
+    /// [`WrongSize`] if it does not.
+    pub fn check(&self, size: u32) -> Result<(), WrongSize> {
+        let fits = |start: u32, length: u32| {
+            length > 0 && start.checked_add(length).is_some_and(|end| end <= size)
+        };
+        let filled = self.pixels.len() as u64 == u64::from(self.width) * u64::from(self.height) * 4;
+        if fits(self.left, self.width) && fits(self.bottom, self.height) && filled {
+            return Ok(());
         }
-        let mut rgba = Vec::with_capacity(bytes.len());
-        for line in bytes.chunks_exact(row).rev() {
-            rgba.extend_from_slice(line);
-        }
-        undo_premultiplication(&mut rgba);
-        Ok(Self {
-            width: size,
-            height: size,
-            rgba,
+        Err(WrongSize {
+            left: self.left,
+            bottom: self.bottom,
+            width: self.width,
+            height: self.height,
+            bytes: self.pixels.len(),
+            size,
         })
     }
 
+    /// The whole picture over `background` (0xRRGGBB).
+    ///
+    /// - `has_coverage`: the part was drawn without a background and holds its coverage in alpha. Otherwise its alpha
+    ///   is the picture's own: below 255 only where a module made a hole.
+    pub fn over(&self, size: u32, background: u32, has_coverage: bool) -> Pixels {
+        let [_, red, green, blue] = background.to_be_bytes();
+        let behind = [red, green, blue, 255];
+        let edge = size as usize;
+        let mut rgba = behind.repeat(edge * edge);
+        let row = self.width as usize * 4;
+        let top = edge.saturating_sub((self.bottom + self.height) as usize);
+        for (line, source) in self.pixels.chunks_exact(row.max(4)).rev().enumerate() {
+            let start = ((top + line) * edge + self.left as usize) * 4;
+            let Some(target) = rgba.get_mut(start..start + row) else {
+                break;
+            };
+            if has_coverage {
+                for (pixel, drawn) in target.chunks_exact_mut(4).zip(source.chunks_exact(4)) {
+                    put_over(pixel, drawn, behind);
+                }
+            } else {
+                target.copy_from_slice(source);
+                undo_premultiplication(target);
+            }
+        }
+        Pixels {
+            width: size,
+            height: size,
+            rgba,
+        }
+    }
+}
+
+/// A pixel with its coverage over the background, rounded to the nearest.
+fn put_over(pixel: &mut [u8], drawn: &[u8], behind: [u8; 4]) {
+    let uncovered = 255 - u32::from(drawn[3]);
+    match uncovered {
+        0 => pixel[..3].copy_from_slice(&drawn[..3]),
+        255 => {}
+        _ => {
+            for channel in 0..3 {
+                let through = (u32::from(behind[channel]) * uncovered + 127) / 255;
+                pixel[channel] = (u32::from(drawn[channel]) + through).min(255) as u8;
+            }
+        }
+    }
+}
+
+impl Pixels {
     /// The pictures side by side: as many columns as the root of their number, black between and behind them.
     pub fn grid(cells: &[Self], cell: u32, gap: u32) -> Self {
         let columns = (cells.len() as f64).sqrt().ceil() as u32;
@@ -116,14 +182,58 @@ fn undo_premultiplication(rgba: &mut [u8]) {
 mod tests {
     use super::*;
 
+    fn whole(size: u32, pixels: &[u8]) -> Part {
+        Part {
+            left: 0,
+            bottom: 0,
+            width: size,
+            height: size,
+            pixels: Bytes::copy_from_slice(pixels),
+        }
+    }
+
     #[test]
     fn rows_come_out_from_top_to_bottom() {
         let bottom_first = [1, 1, 1, 255, 2, 2, 2, 255, 3, 3, 3, 255, 4, 4, 4, 255];
-        let pixels = Pixels::from_webgl(2, &bottom_first).unwrap();
+        let pixels = whole(2, &bottom_first).over(2, 0, false);
         assert_eq!(
             pixels.rgba,
             [3, 3, 3, 255, 4, 4, 4, 255, 1, 1, 1, 255, 2, 2, 2, 255]
         );
+    }
+
+    #[test]
+    fn a_part_is_put_where_it_was_drawn_and_the_rest_is_background() {
+        let part = Part {
+            left: 1,
+            bottom: 2,
+            width: 1,
+            height: 1,
+            pixels: Bytes::from_static(&[9, 9, 9, 255]),
+        };
+        part.check(3).unwrap();
+        let pixels = part.over(3, 0x10_20_30, true);
+        let expected: Vec<[u8; 4]> = (0..9)
+            .map(|at| {
+                if at == 1 {
+                    [9, 9, 9, 255]
+                } else {
+                    [0x10, 0x20, 0x30, 255]
+                }
+            })
+            .collect();
+        assert_eq!(pixels.rgba, expected.concat());
+    }
+
+    #[test]
+    fn coverage_lets_as_much_background_through() {
+        let drawn = [
+            0, 0, 0, 0, 100, 50, 0, 128, 200, 200, 200, 255, 60, 60, 60, 64,
+        ];
+        let pixels = whole(2, &drawn).over(2, 0xff_ff_ff, true);
+        let rows: Vec<&[u8]> = pixels.rgba.chunks_exact(8).collect();
+        assert_eq!(rows[1], [255, 255, 255, 255, 227, 177, 127, 255]);
+        assert_eq!(rows[0], [200, 200, 200, 255, 251, 251, 251, 255]);
     }
 
     #[test]
@@ -155,14 +265,20 @@ mod tests {
     }
 
     #[test]
-    fn colours_with_alpha_are_divided_by_it() {
-        let pixels = Pixels::from_webgl(1, &[64, 0, 128, 128]).unwrap();
+    fn colours_of_holes_are_divided_by_their_alpha() {
+        let pixels = whole(1, &[64, 0, 128, 128]).over(1, 0, false);
         assert_eq!(pixels.rgba, [128, 0, 255, 128]);
     }
 
     #[test]
-    fn a_picture_of_the_wrong_size_is_refused() {
-        assert!(Pixels::from_webgl(2, &[0; 15]).is_err());
-        assert!(Pixels::from_webgl(0, &[]).is_err());
+    fn a_part_that_does_not_fit_is_refused() {
+        assert!(whole(2, &[0; 15]).check(2).is_err());
+        assert!(whole(2, &[0; 16]).check(1).is_err());
+        assert!(whole(0, &[]).check(4).is_err());
+        let far = Part {
+            left: u32::MAX,
+            ..whole(1, &[0; 4])
+        };
+        assert!(far.check(4).is_err());
     }
 }

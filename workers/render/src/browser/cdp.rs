@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -31,6 +32,9 @@ pub enum CdpError {
     Script(String),
 }
 
+/// Longest the end of a target is waited for.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// An event of one session.
 #[derive(Debug)]
 pub struct Event {
@@ -53,6 +57,8 @@ struct Shared {
     outgoing: mpsc::UnboundedSender<Vec<u8>>,
     pending: Mutex<Option<HashMap<u64, oneshot::Sender<Answer>>>>,
     sessions: Mutex<HashMap<String, mpsc::UnboundedSender<Event>>>,
+    /// Targets whose end somebody waits for.
+    ending: Mutex<HashMap<String, oneshot::Sender<()>>>,
 }
 
 type Answer = Result<Value, String>;
@@ -88,6 +94,7 @@ impl Connection {
             outgoing,
             pending: Mutex::new(Some(HashMap::new())),
             sessions: Mutex::default(),
+            ending: Mutex::default(),
         });
         tokio::spawn(async move {
             while let Some(message) = queue.recv().await {
@@ -138,6 +145,20 @@ impl Connection {
             id,
         };
         Ok((session, events))
+    }
+
+    /// Closes a target and waits until the browser has let go of it.
+    pub async fn close_target(&self, target: &str) -> Result<(), CdpError> {
+        let (sender, ended) = oneshot::channel();
+        lock(&self.shared.ending).insert(target.to_owned(), sender);
+        let closing = self
+            .call("Target.closeTarget", json!({ "targetId": target }))
+            .await;
+        if closing.is_ok() {
+            let _ = tokio::time::timeout(CLOSE_TIMEOUT, ended).await;
+        }
+        lock(&self.shared.ending).remove(target);
+        closing.map(|_| ())
     }
 
     /// Waits until the pipe is closed.
@@ -215,6 +236,11 @@ impl Shared {
                     None => Ok(message.result),
                 });
             }
+        } else if message.method.as_deref() == Some("Target.targetDestroyed") {
+            let ended = lock(&self.ending).remove(&text(&message.params, "targetId"));
+            if let Some(ended) = ended {
+                let _ = ended.send(());
+            }
         } else if let (Some(method), Some(session)) = (message.method, message.session) {
             let sessions = lock(&self.sessions);
             if let Some(sender) = sessions.get(&session) {
@@ -229,6 +255,7 @@ impl Shared {
     fn close(&self) {
         lock(&self.pending).take();
         lock(&self.sessions).clear();
+        lock(&self.ending).clear();
     }
 }
 

@@ -6,7 +6,7 @@
 
 pub mod cdp;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -35,6 +35,9 @@ const USUAL_PLACES: [&str; 7] = [
 
 /// How long a browser may take to answer for the first time.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a browser may take to end by itself.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// `nobody` and `nogroup`, who own nothing.
 pub const NOBODY: (u32, u32) = (65534, 65534);
@@ -66,7 +69,8 @@ const COMMON_FLAGS: &[&str] = &[
     "--disable-sync",
     "--disable-speech-api",
     "--disable-features=Translate,MediaRouter,OptimizationHints,InterestFeedContentSuggestions,DialMediaRouteProvider,\
-     AutofillServerCommunication,CertificateTransparencyComponentUpdater,SpareRendererForSitePerProcess",
+     AutofillServerCommunication,CertificateTransparencyComponentUpdater,SpareRendererForSitePerProcess,\
+     OptimizationGuideOnDeviceModel,OptimizationGuideModelDownloading,OnDeviceModelService",
     "--force-color-profile=srgb",
     "--hide-scrollbars",
     "--metrics-recording-only",
@@ -140,6 +144,7 @@ pub struct Browser {
     group: Pid,
     version: String,
     child: Mutex<Option<Child>>,
+    log: LastWords,
     _profile: TempDir,
 }
 
@@ -234,6 +239,7 @@ impl Browser {
             group,
             version: String::new(),
             child: Mutex::new(Some(child)),
+            log: log.clone(),
             _profile: profile,
         };
         let answer = tokio::time::timeout(
@@ -243,6 +249,16 @@ impl Browser {
         .await;
         match answer {
             Ok(Ok(version)) => {
+                let discover = json!({ "discover": true });
+                if browser
+                    .connection
+                    .call("Target.setDiscoverTargets", discover)
+                    .await
+                    .is_err()
+                {
+                    let log = log.text().await;
+                    return Err(LaunchError::DidNotStart { log });
+                }
                 browser.version = cdp::text(&version, "product");
                 tracing::debug!(
                     browser.version,
@@ -283,6 +299,11 @@ impl Browser {
         &self.version
     }
 
+    /// The last lines it wrote to its error output.
+    pub fn last_words(&self) -> String {
+        self.log.now()
+    }
+
     /// The browser's process group.
     pub fn process_group(&self) -> i32 {
         self.group.as_raw()
@@ -312,20 +333,53 @@ impl Browser {
                 json!({ "url": "about:blank", "browserContextId": context, "hidden": true }),
             )
             .await?;
-        let target = cdp::text(&target, "targetId");
-        let (session, events) = self.connection.attach(&target).await?;
+        let lease = PageLease {
+            connection: self.connection.clone(),
+            context,
+            target: cdp::text(&target, "targetId"),
+        };
+        let (session, events) = self.connection.attach(&lease.target).await?;
         Ok((
             PageHandle {
-                connection: self.connection.clone(),
                 session,
-                context,
+                _lease: lease,
             },
             events,
         ))
     }
 
+    /// Processor seconds each of the browser's page processes has used, by process.
+    ///
+    /// # Errors
+    ///
+    /// [`CdpError`] if the browser is gone.
+    pub async fn renderer_cpu_seconds(&self) -> Result<HashMap<u64, f64>, CdpError> {
+        let answer = self
+            .connection
+            .call("SystemInfo.getProcessInfo", json!({}))
+            .await?;
+        let processes = answer
+            .get("processInfo")
+            .and_then(serde_json::Value::as_array);
+        Ok(processes
+            .into_iter()
+            .flatten()
+            .filter(|process| cdp::text(process, "type") == "renderer")
+            .filter_map(|process| {
+                Some((
+                    process.get("id")?.as_u64()?,
+                    process.get("cpuTime")?.as_f64()?,
+                ))
+            })
+            .collect())
+    }
+
     /// Ends the browser and everything it started.
     pub async fn close(&self) {
+        // Asked first, so that it takes its own children with it; then told.
+        let asked = self.connection.call("Browser.close", json!({}));
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, asked).await;
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, self.connection.closed()).await;
         self.kill();
         let child = self
             .child
@@ -355,27 +409,47 @@ impl Drop for Browser {
 /// A page. Dropping it closes it and its profile.
 #[derive(Debug)]
 pub struct PageHandle {
-    connection: Connection,
     /// The session to speak to it.
     pub session: cdp::Session,
-    context: String,
+    _lease: PageLease,
 }
 
 impl Drop for PageHandle {
     fn drop(&mut self) {
         self.session.forget();
+    }
+}
+
+/// A target and its profile, given back to the browser in the order it can take.
+#[derive(Debug)]
+struct PageLease {
+    connection: Connection,
+    context: String,
+    target: String,
+}
+
+impl Drop for PageLease {
+    fn drop(&mut self) {
         let connection = self.connection.clone();
         let context = std::mem::take(&mut self.context);
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                let _ = connection
-                    .call(
-                        "Target.disposeBrowserContext",
-                        json!({ "browserContextId": context }),
-                    )
-                    .await;
-            });
-        }
+        let target = std::mem::take(&mut self.target);
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        runtime.spawn(async move {
+            // A profile that goes before its hidden page leaves the page's process behind, and sometimes takes the
+            // whole browser down.
+            let closed = connection.close_target(&target).await;
+            let disposed = connection
+                .call(
+                    "Target.disposeBrowserContext",
+                    json!({ "browserContextId": context }),
+                )
+                .await;
+            if let (false, Err(error)) = (connection.is_closed(), closed.and(disposed)) {
+                tracing::warn!(%error, "a page could not be closed");
+            }
+        });
     }
 }
 
@@ -409,6 +483,10 @@ impl LastWords {
 
     async fn text(&self) -> String {
         let _ = tokio::time::timeout(Duration::from_secs(1), self.ended.notified()).await;
+        self.now()
+    }
+
+    fn now(&self) -> String {
         let kept = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         kept.iter()
             .map(String::as_str)

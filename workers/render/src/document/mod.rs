@@ -9,6 +9,7 @@
 
 pub mod canonical;
 pub mod fields;
+pub mod look;
 mod read;
 
 pub use fields::{ATTRIBUTES, MaterialKind};

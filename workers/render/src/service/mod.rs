@@ -1,15 +1,36 @@
-//! The render service over HTTP: the existing service's routes, and `/views`.
+//! The render service over HTTP: the existing service's routes, and `/views`, which does a module's whole work at once.
+//!
+//! | route | answer |
+//! |---|---|
+//! | `POST /views?img_size=1024` | 200 tar: `white/{view}.png`, `gray/{view}.png`, `grid.png`, `metadata.json` |
+//! | `POST /render` | 200 PNG for one view, JSON with base64 PNGs for several |
+//! | `POST /render/grid` | 200 PNG |
+//! | `GET /health` | 200 while the process lives |
+//! | `GET /ping` | 200 when a module would be taken now, else 204 |
+//! | `GET /metrics` | Prometheus text |
+//!
+//! A rejected module is 422 with its failures, a wrong request another 4xx, a full queue 503 with `Retry-After`, a missed
+//! deadline 504, and every other 5xx is our fault. When a caller goes away its module is taken off the queue, or off
+//! its page.
 
+mod config;
+mod fetch;
+mod metrics;
 mod query;
 mod respond;
+
+pub use config::ServiceConfig;
 
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, RawQuery, State};
+use axum::extract::{DefaultBodyLimit, RawQuery, Request, State};
 use axum::http::{StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -17,16 +38,16 @@ use base64::Engine as _;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::renderer::Renderer;
+use crate::renderer::{RenderError, Renderer};
+use metrics::ServiceMetrics;
 use query::Query;
-use respond::{ClientError, failed, tar_of};
+use respond::{ClientError, failed, server_timing, tar_of};
 
-/// Largest request body: a source of 1 MiB in which every byte is escaped.
+/// Largest request body: a source of 1 MiB in which every byte is escaped, and a little more.
 const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
 
-/// Serves until `shutdown` resolves, then finishes what is being answered.
-///
-/// Routes: `POST /views`, `POST /render`, `POST /render/grid`, `GET /health`, `GET /ping`. See the crate's README.
+/// Serves until `shutdown` resolves, then finishes what is being answered. Configured by the environment, see
+/// [`ServiceConfig::from_env`].
 ///
 /// # Errors
 ///
@@ -36,104 +57,192 @@ pub async fn serve(
     renderer: Arc<Renderer>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    axum::serve(listener, routes(renderer))
-        .with_graceful_shutdown(shutdown)
-        .await
+    serve_with(listener, renderer, ServiceConfig::from_env(), shutdown).await
 }
 
-fn routes(renderer: Arc<Renderer>) -> Router {
-    Router::new()
-        .route("/views", post(all_views))
-        .route("/render", post(render))
-        .route("/render/grid", post(grid))
-        .route("/health", get(|| async { Json(json!({ "status": "ok" })) }))
-        .route("/ping", get(|| async { StatusCode::OK }))
-        .fallback(|| async { (StatusCode::NOT_FOUND, Json(json!({ "error": "not found" }))) })
-        .method_not_allowed_fallback(|| async {
-            (StatusCode::NOT_FOUND, Json(json!({ "error": "not found" })))
-        })
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .with_state(renderer)
-}
-
-async fn all_views(
-    State(renderer): State<Arc<Renderer>>,
-    RawQuery(query): RawQuery,
-    body: Bytes,
-) -> Response {
-    let size = match Query::parse(query.as_deref()).and_then(|query| query.view_size()) {
-        Ok(size) => size,
-        Err(error) => return error.into_response(),
+/// [`serve`] with a configuration.
+///
+/// # Errors
+///
+/// What the listener says.
+pub async fn serve_with(
+    listener: TcpListener,
+    renderer: Arc<Renderer>,
+    config: ServiceConfig,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let stop_timeout = config.stop_timeout;
+    let service = Arc::new(Service {
+        renderer,
+        config,
+        metrics: ServiceMetrics::default(),
+        stopping: AtomicBool::new(false),
+    });
+    let (stop, mut stopped) = tokio::sync::watch::channel(false);
+    let stopping = service.clone();
+    let server = axum::serve(listener, routes(service)).with_graceful_shutdown(async move {
+        shutdown.await;
+        stopping.stopping.store(true, Ordering::Relaxed);
+        let _ = stop.send(true);
+    });
+    let patience = async move {
+        let _ = stopped.wait_for(|stopped| *stopped).await;
+        tokio::time::sleep(stop_timeout).await;
     };
-    let source = match source_of(&body) {
-        Ok(source) => source,
-        Err(error) => return error.into_response(),
-    };
-    match renderer.views(&source, size).await {
-        Ok(rendering) => match tar_of(&rendering) {
-            Ok(tar) => ([(header::CONTENT_TYPE, "application/x-tar")], tar).into_response(),
-            Err(error) => respond::internal(&error),
-        },
-        Err(error) => failed(error),
+    tokio::select! {
+        ended = server => ended,
+        () = patience => {
+            tracing::warn!("stopping although modules are still being answered");
+            Ok(())
+        }
     }
 }
 
-async fn render(
-    State(renderer): State<Arc<Renderer>>,
-    RawQuery(query): RawQuery,
-    body: Bytes,
-) -> Response {
-    let (request, source) = match Query::parse(query.as_deref())
-        .and_then(|query| query.pictures())
-        .and_then(|request| Ok((request, source_of(&body)?)))
-    {
-        Ok(parsed) => parsed,
+struct Service {
+    renderer: Arc<Renderer>,
+    config: ServiceConfig,
+    metrics: ServiceMetrics,
+    stopping: AtomicBool,
+}
+
+type Shared = State<Arc<Service>>;
+
+fn routes(service: Arc<Service>) -> Router {
+    let not_found = || async { (StatusCode::NOT_FOUND, Json(json!({ "error": "not found" }))) };
+    Router::new()
+        .route("/views", post(views))
+        .route("/render", post(render))
+        .route("/render/grid", post(grid))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .route_layer(from_fn_with_state(service.clone(), watched))
+        .route("/health", get(|| async { Json(json!({ "status": "ok" })) }))
+        .route("/ping", get(ping))
+        .route("/metrics", get(scrape))
+        .fallback(not_found)
+        .method_not_allowed_fallback(not_found)
+        .with_state(service)
+}
+
+/// Around every module: the deadline and the figures.
+async fn watched(State(service): Shared, request: Request, next: Next) -> Response {
+    let route = match request.uri().path() {
+        "/views" => "views",
+        "/render" => "render",
+        _ => "grid",
+    };
+    let started = Instant::now();
+    let deadline = service.config.request_timeout;
+    let response = match tokio::time::timeout(deadline, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => failed(&service.metrics, RenderError::Timeout(deadline)),
+    };
+    service
+        .metrics
+        .answered(route, response.status(), started.elapsed());
+    response
+}
+
+async fn ping(State(service): Shared) -> StatusCode {
+    if service.stopping.load(Ordering::Relaxed) || service.renderer.is_full() {
+        StatusCode::NO_CONTENT
+    } else {
+        StatusCode::OK
+    }
+}
+
+async fn scrape(State(service): Shared) -> Response {
+    let text = service.metrics.text(&service.renderer);
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
+}
+
+async fn views(State(service): Shared, RawQuery(query): RawQuery, body: Bytes) -> Response {
+    let asked = async {
+        let size = Query::parse(query.as_deref())?.view_size()?;
+        Ok::<_, ClientError>((size, service.source_of(&body).await?))
+    };
+    let (size, source) = match asked.await {
+        Ok(asked) => asked,
+        Err(error) => return error.into_response(),
+    };
+    match service.renderer.views(&source, size).await {
+        Ok(rendering) => {
+            service.metrics.rendered(&rendering.timings);
+            match tar_of(&rendering) {
+                Ok(tar) => {
+                    let headers = [
+                        (
+                            header::CONTENT_TYPE.as_str(),
+                            "application/x-tar".to_owned(),
+                        ),
+                        ("server-timing", server_timing(&rendering.timings)),
+                    ];
+                    (headers, tar).into_response()
+                }
+                Err(error) => respond::internal(&error),
+            }
+        }
+        Err(error) => failed(&service.metrics, error),
+    }
+}
+
+async fn render(State(service): Shared, RawQuery(query): RawQuery, body: Bytes) -> Response {
+    let asked = async {
+        let request = Query::parse(query.as_deref())?.pictures()?;
+        Ok::<_, ClientError>((request, service.source_of(&body).await?))
+    };
+    let (request, source) = match asked.await {
+        Ok(asked) => asked,
         Err(error) => return error.into_response(),
     };
     let size = request.size;
-    match renderer.picture(&source, request).await {
+    match service.renderer.picture(&source, request).await {
         Ok(pngs) => match pngs.as_slice() {
             [png] => ([(header::CONTENT_TYPE, "image/png")], png.clone()).into_response(),
             pngs => {
-                let images: Vec<String> = pngs
-                    .iter()
-                    .map(|png| base64::engine::general_purpose::STANDARD.encode(png))
-                    .collect();
-                Json(json!({ "count": images.len(), "images": images, "img_size": size }))
+                let encode = |png| base64::engine::general_purpose::STANDARD.encode(png);
+                let images: Vec<String> = pngs.iter().map(encode).collect();
+                Json(json!({ "images": images, "count": images.len(), "img_size": size }))
                     .into_response()
             }
         },
-        Err(error) => failed(error),
+        Err(error) => failed(&service.metrics, error),
     }
 }
 
-async fn grid(
-    State(renderer): State<Arc<Renderer>>,
-    RawQuery(query): RawQuery,
-    body: Bytes,
-) -> Response {
-    let (request, gap, source) = match Query::parse(query.as_deref())
-        .and_then(|query| Ok((query.pictures()?, query.gap()?)))
-        .and_then(|(request, gap)| Ok((request, gap, source_of(&body)?)))
-    {
-        Ok(parsed) => parsed,
+async fn grid(State(service): Shared, RawQuery(query): RawQuery, body: Bytes) -> Response {
+    let asked = async {
+        let query = Query::parse(query.as_deref())?;
+        Ok::<_, ClientError>((
+            query.pictures()?,
+            query.gap()?,
+            service.source_of(&body).await?,
+        ))
+    };
+    let (request, gap, source) = match asked.await {
+        Ok(asked) => asked,
         Err(error) => return error.into_response(),
     };
-    match renderer.grid(&source, request, gap).await {
+    match service.renderer.grid(&source, request, gap).await {
         Ok(png) => ([(header::CONTENT_TYPE, "image/png")], png).into_response(),
-        Err(error) => failed(error),
+        Err(error) => failed(&service.metrics, error),
     }
 }
 
-/// The module of a request body `{"source": "…"}`.
-fn source_of(body: &[u8]) -> Result<String, ClientError> {
-    let body: Value = serde_json::from_slice(body)
-        .map_err(|error| ClientError::bad_request(format!("the body is not JSON: {error}")))?;
-    match body.get("source") {
-        Some(Value::String(source)) if !source.is_empty() => Ok(source.clone()),
-        Some(Value::String(_)) | None => Err(ClientError::bad_request(
-            "the body needs a non-empty `source`",
-        )),
-        Some(_) => Err(ClientError::bad_request("`source` must be a string")),
+impl Service {
+    /// The module of a request body: `{"source": "…"}`, or `{"url": "…"}` where the service allows the host.
+    async fn source_of(&self, body: &[u8]) -> Result<String, ClientError> {
+        let body: Value = serde_json::from_slice(body)
+            .map_err(|error| ClientError::bad_request(format!("the body is not JSON: {error}")))?;
+        match body.get("source") {
+            Some(Value::String(source)) if !source.is_empty() => return Ok(source.clone()),
+            Some(Value::String(_) | Value::Null) | None => {}
+            Some(_) => return Err(ClientError::bad_request("`source` must be a string")),
+        }
+        match body.get("url") {
+            Some(Value::String(url)) if !url.is_empty() => fetch::module(&self.config, url).await,
+            _ => Err(ClientError::bad_request(
+                "the body needs a non-empty `source`",
+            )),
+        }
     }
 }

@@ -5,8 +5,9 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use super::metrics::ServiceMetrics;
 use crate::failure::Stage;
-use crate::renderer::{RENDERER_VERSION, RenderError, Rendering};
+use crate::renderer::{RENDERER_VERSION, RenderError, RenderTimings, Rendering};
 
 /// A request that will never be right: 4xx, not retried.
 #[derive(Debug)]
@@ -23,6 +24,28 @@ impl ClientError {
             message: message.into(),
         }
     }
+
+    /// 403 with a sentence.
+    pub fn forbidden(message: impl Into<String>) -> Self {
+        Self {
+            status: StatusCode::FORBIDDEN,
+            message: message.into(),
+        }
+    }
+
+    /// 424 with a sentence: somebody else's server failed, asking us again does not help.
+    pub fn upstream(message: impl Into<String>) -> Self {
+        Self {
+            status: StatusCode::FAILED_DEPENDENCY,
+            message: message.into(),
+        }
+    }
+
+    /// The status it is answered with.
+    #[cfg(test)]
+    pub fn status(&self) -> u16 {
+        self.status.as_u16()
+    }
 }
 
 impl IntoResponse for ClientError {
@@ -32,9 +55,10 @@ impl IntoResponse for ClientError {
 }
 
 /// The answer to a module without pictures. Rejections are 422, everything else but a full queue is our fault.
-pub fn failed(error: RenderError) -> Response {
+pub fn failed(figures: &ServiceMetrics, error: RenderError) -> Response {
     match error {
         RenderError::Rejected { failures, metrics } => {
+            figures.rejected(&failures);
             let is_static = failures
                 .iter()
                 .all(|failure| failure.stage <= Stage::StaticAnalysis);
@@ -83,7 +107,6 @@ pub fn tar_of(rendering: &Rendering) -> std::io::Result<Vec<u8>> {
         "metrics": rendering.metrics,
         "document_sha256": rendering.document_sha256,
         "renderer_version": RENDERER_VERSION,
-        "timings": rendering.timings,
     });
     let mut archive = tar::Builder::new(Vec::new());
     let mut add = |name: String, bytes: &[u8]| {
@@ -100,4 +123,14 @@ pub fn tar_of(rendering: &Rendering) -> std::io::Result<Vec<u8>> {
     add("grid.png".to_owned(), &rendering.grid)?;
     add("metadata.json".to_owned(), metadata.to_string().as_bytes())?;
     archive.into_inner()
+}
+
+/// The steps of a module as a `Server-Timing` header.
+pub fn server_timing(timings: &RenderTimings) -> String {
+    let steps: Vec<String> = timings
+        .steps()
+        .iter()
+        .map(|(step, ms)| format!("{step};dur={ms:.1}"))
+        .collect();
+    steps.join(", ")
 }

@@ -4,5 +4,9 @@
 mod exploits;
 mod hostile_sources;
 mod modules;
+mod pictures;
 mod probes;
+mod service;
+mod soak;
 mod static_rules;
+mod validate;

@@ -3,6 +3,15 @@
 -- Lock order, everywhere: limited queues by name (claims only), then rows of `job` in ascending id (a batch locks the jobs it
 -- ends and the flows it tells in one statement), then every other table. Claims and sweeps skip locked rows, so they never wait.
 
+-- Every statement of the engine is short. Compiling one takes longer than running it, whatever the planner thinks of its cost.
+DO $$
+BEGIN
+    EXECUTE format('ALTER DATABASE %I SET jit = off', current_database());
+EXCEPTION
+    WHEN insufficient_privilege THEN RAISE NOTICE 'jit stays as it is: this role does not own the database';
+END
+$$;
+
 CREATE TABLE worker (
     id               bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name             text        NOT NULL,

@@ -1,4 +1,6 @@
 //! Measures the engine: `cargo run --release -p workflow --features bench --example bench -- [steps|jobs|…]…`
+//!
+//! With `ASSIZE_BENCH_DATABASE` in an empty database there, otherwise on a server of its own.
 
 use workflow::bench::{self, Measure};
 
@@ -12,11 +14,18 @@ async fn main() -> anyhow::Result<()> {
     let home = std::env::temp_dir().join(format!("assize-bench-{}", std::process::id()));
     for measure in Measure::ALL {
         if words.is_empty() || words.iter().any(|word| word == measure.name()) {
-            for report in bench::run(measure, &home, &[this.clone(), "replica".to_owned()]).await? {
+            let replica = [this.clone(), "replica".to_owned()];
+            let reports = match std::env::var("ASSIZE_BENCH_DATABASE") {
+                Ok(url) => bench::run_at(measure, &url, &replica).await?,
+                Err(_) => bench::run(measure, &home, &replica).await?,
+            };
+            for report in reports {
                 println!("{}", serde_json::to_string(&report)?);
             }
         }
     }
-    std::fs::remove_dir_all(&home)?;
+    if home.exists() {
+        std::fs::remove_dir_all(&home)?;
+    }
     Ok(())
 }

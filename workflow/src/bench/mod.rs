@@ -101,14 +101,39 @@ pub struct Report {
     pub more: Map<String, Value>,
 }
 
-/// Runs one measure; some have several lines. `replica` is the command that runs [`replica`] in a process of its own.
+/// Runs one measure; some have several lines. `home` is an empty folder for the cluster, `replica` the command that runs
+/// [`replica`] in a process of its own.
 ///
 /// # Errors
 ///
 /// If PostgreSQL cannot be started or a result is not what the work should have given.
 pub async fn run(measure: Measure, home: &Path, replica: &[String]) -> anyhow::Result<Vec<Report>> {
     let postgres = EmbeddedPostgres::start(EmbeddedOptions::new(home)).await?;
-    let bench = Bench::new(&postgres, measure.name()).await?;
+    let name = format!("bench_{}", measure.name());
+    postgres.create_database(&name).await?;
+    let reports = run_at(measure, &postgres.url(&name), replica).await?;
+    postgres.stop().await;
+    Ok(reports)
+}
+
+/// The same in an empty database of a running server.
+///
+/// # Errors
+///
+/// As [`run`].
+pub async fn run_at(
+    measure: Measure,
+    url: &str,
+    replica: &[String],
+) -> anyhow::Result<Vec<Report>> {
+    let pool = connect(url).await?;
+    db::migrate(&pool).await?;
+    pool.close().await;
+    // Settings of the database that the migration made count for new connections.
+    let bench = Bench {
+        url: url.to_owned(),
+        pool: connect(url).await?,
+    };
     let reports = match measure {
         Measure::Steps => vec![bench.steps(1_000).await?],
         Measure::Jobs => vec![bench.jobs(20_000).await?],
@@ -118,7 +143,6 @@ pub async fn run(measure: Measure, home: &Path, replica: &[String]) -> anyhow::R
         Measure::Aged => vec![bench.aged(1_000_000).await?],
     };
     bench.pool.close().await;
-    postgres.stop().await;
     Ok(reports)
 }
 
@@ -149,15 +173,6 @@ struct Bench {
 }
 
 impl Bench {
-    async fn new(postgres: &EmbeddedPostgres, name: &str) -> anyhow::Result<Self> {
-        let name = format!("bench_{name}_{}", std::process::id());
-        postgres.create_database(&name).await?;
-        let url = postgres.url(&name);
-        let pool = connect(&url).await?;
-        db::migrate(&pool).await?;
-        Ok(Self { url, pool })
-    }
-
     async fn enqueue(&self, jobs: &[NewJob]) -> anyhow::Result<()> {
         let mut transaction = self.pool.begin().await?;
         db::start(&mut transaction, jobs).await?;

@@ -85,20 +85,20 @@ pub async fn end(
                                   $9::jsonb[], $10::text[], $11::float8[], $12::text[])
                   AS t(id, attempt, parent_id, state, outcome, failures, wait, output, error, ran, trace)
          ), locked AS MATERIALIZED (
-             SELECT id, queue, state FROM job
+             SELECT id, attempt, claimed_by, queue, state FROM job
              WHERE id IN (SELECT id FROM t UNION SELECT parent_id FROM t
                           UNION SELECT flow_id FROM shared_job WHERE job_id IN (SELECT id FROM t))
              ORDER BY id FOR NO KEY UPDATE
+         ), held AS MATERIALIZED (
+             SELECT t.* FROM t JOIN locked USING (id, attempt) WHERE locked.claimed_by = $1 AND locked.state = 'running'
          ), ended AS (
              UPDATE job
-             SET state = t.state, failures = t.failures, output = t.output, error = t.error,
-                 run_at = CASE WHEN t.wait > 0 THEN now() + make_interval(secs => t.wait) ELSE run_at END,
-                 finished_at = CASE WHEN t.state IN ('completed', 'failed') THEN now() END
-             FROM t
-             WHERE job.id = t.id AND job.attempt = t.attempt AND job.claimed_by = $1 AND job.state = 'running'
-               AND (SELECT count(*) FROM locked) > 0
+             SET state = held.state, failures = held.failures, output = held.output, error = held.error,
+                 run_at = CASE WHEN held.wait > 0 THEN now() + make_interval(secs => held.wait) ELSE run_at END,
+                 finished_at = CASE WHEN held.state IN ('completed', 'failed') THEN now() END
+             FROM held WHERE job.id = held.id
              RETURNING job.id, job.attempt, job.parent_id, job.wakes, job.join_id, job.queue, job.state,
-                       t.outcome, t.error, t.ran, t.trace
+                       held.outcome, held.error, held.ran, held.trace
          ), kept AS (
              INSERT INTO attempt (job_id, attempt, worker_id, started_at, outcome, error, trace)
              SELECT id, attempt, $1, now() - make_interval(secs => ran), outcome, error, trace FROM ended

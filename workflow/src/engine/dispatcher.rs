@@ -78,7 +78,7 @@ impl Dispatcher {
             let (told, limits) = self.hints.snapshot();
             let wanted: Vec<(String, i32)> = self
                 .running
-                .free_slots()
+                .free()
                 .into_iter()
                 .filter(|(queue, free)| *free > 0 && told.get(queue) != memory.empty_at.get(queue))
                 .collect();

@@ -20,9 +20,21 @@ struct Inner {
 }
 
 struct State {
-    free: HashMap<String, i32>,
+    queues: HashMap<String, Places>,
     held: HashMap<(i64, i32), CancellationToken>,
 }
+
+/// How much of a queue this worker may take.
+struct Places {
+    /// Handlers that may start.
+    free: i32,
+    /// Attempts that may be held, those included whose results are being committed: handlers do not run ahead of the
+    /// database without end.
+    to_hold: i32,
+}
+
+/// Results of one queue that may wait for their commit, beside as many as it has slots.
+const UNCOMMITTED: i32 = 250;
 
 /// A place for a handler; free again when dropped.
 pub(crate) struct Slot {
@@ -32,8 +44,8 @@ pub(crate) struct Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        if let Some(free) = self.running.lock().free.get_mut(&self.queue) {
-            *free += 1;
+        if let Some(places) = self.running.lock().queues.get_mut(&self.queue) {
+            places.free += 1;
         }
         self.running.0.hints.changed.notify_one();
     }
@@ -43,12 +55,21 @@ impl Drop for Slot {
 pub(crate) struct Holding {
     job: i64,
     attempt: i32,
+    queue: String,
     running: Running,
 }
 
 impl Drop for Holding {
     fn drop(&mut self) {
-        self.running.lock().held.remove(&(self.job, self.attempt));
+        let mut state = self.running.lock();
+        state.held.remove(&(self.job, self.attempt));
+        if let Some(places) = state.queues.get_mut(&self.queue) {
+            places.to_hold += 1;
+            // Until now it was full, and nobody will say so but us.
+            if places.to_hold == 1 {
+                self.running.0.hints.changed.notify_one();
+            }
+        }
     }
 }
 
@@ -59,13 +80,20 @@ impl Running {
         hints: Arc<Hints>,
         stop: CancellationToken,
     ) -> Self {
-        let free = capacity
+        let places = |slots: usize| {
+            let free = i32::try_from(slots).unwrap_or(i32::MAX);
+            Places {
+                free,
+                to_hold: free.saturating_mul(2).saturating_add(UNCOMMITTED),
+            }
+        };
+        let queues = capacity
             .iter()
-            .map(|(queue, slots)| (queue.clone(), i32::try_from(*slots).unwrap_or(i32::MAX)))
+            .map(|(queue, slots)| (queue.clone(), places(*slots)))
             .collect();
         Self(Arc::new(Inner {
             state: Mutex::new(State {
-                free,
+                queues,
                 held: HashMap::new(),
             }),
             hints,
@@ -80,8 +108,9 @@ impl Running {
     pub(crate) fn occupy(&self, claim: &Claim) -> (Slot, Holding, CancellationToken) {
         let token = self.0.stop.child_token();
         let mut state = self.lock();
-        if let Some(free) = state.free.get_mut(&claim.queue) {
-            *free -= 1;
+        if let Some(places) = state.queues.get_mut(&claim.queue) {
+            places.free -= 1;
+            places.to_hold -= 1;
         }
         state.held.insert((claim.id, claim.attempt), token.clone());
         let slot = Slot {
@@ -93,6 +122,7 @@ impl Running {
             Holding {
                 job: claim.id,
                 attempt: claim.attempt,
+                queue: claim.queue.clone(),
                 running: self.clone(),
             },
             token,
@@ -106,8 +136,13 @@ impl Running {
         }
     }
 
-    pub(crate) fn free_slots(&self) -> HashMap<String, i32> {
-        self.lock().free.clone()
+    /// How many jobs of each queue may be claimed now.
+    pub(crate) fn free(&self) -> Vec<(String, i32)> {
+        self.lock()
+            .queues
+            .iter()
+            .map(|(queue, places)| (queue.clone(), places.free.min(places.to_hold)))
+            .collect()
     }
 
     /// The attempts this worker knows it holds.

@@ -9,7 +9,7 @@ use git2::{ObjectType, Repository};
 use super::commit::{self, PendingCommit};
 use super::conflict::{Contested, ContestedFiles};
 use super::error::While as _;
-use super::open::{clone, lock, open_existing};
+use super::open::{clone, clone_again, lock, loose_objects, open_existing};
 use super::refs::{SEEN, find_ref, set_ref, tracking_ref};
 use super::signing::{CommitSignature, signature_of_commit};
 use super::tree::{read_from, tree_of, visit_files};
@@ -259,6 +259,24 @@ impl MirrorRepository {
             state.contested.save(state.repository.path())?;
         }
         Ok(was_contested)
+    }
+
+    /// Clones again when the clone holds more than about `loose` objects in files of their own: each commit adds a handful,
+    /// a round with tens of thousands of commits would fill the disk with them. Does nothing while commits wait to be
+    /// pushed. Returns whether it did.
+    ///
+    /// # Errors
+    ///
+    /// The remote cannot be reached; the clone is then as before.
+    pub fn compact(&self, loose: usize) -> Result<bool, RepositoryError> {
+        let mut state = self.state();
+        if !state.unpushed.is_empty() || loose_objects(&state.repository) <= loose {
+            return Ok(false);
+        }
+        state.repository = clone_again(&state.repository, &self.options)?;
+        let tracked = self.tracked(&state)?;
+        self.move_head(&state.repository, tracked)?;
+        Ok(true)
     }
 
     /// The folder of the clone.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use git2::{Repository, RepositoryInitOptions};
 
+use super::conflict::ContestedFiles;
 use super::error::While as _;
 use super::refs::{SEEN, find_ref, set_ref, tracking_ref};
 use super::tree::{entry_of, tree_of, visit_files};
@@ -95,13 +96,57 @@ fn is_whole(repository: &Repository, options: &MirrorOptions) -> bool {
     whole && visited.is_ok()
 }
 
-/// Clones into a folder beside the target and moves it there when it is complete.
+/// Clones. The folder appears when the clone is complete.
 pub(super) fn clone(options: &MirrorOptions) -> Result<Repository, RepositoryError> {
+    let partial = clone_aside(options)?;
+    if options.local.exists() {
+        fs::remove_dir(&options.local).map_err(io(&options.local))?;
+    }
+    fs::rename(&partial, &options.local).map_err(io(&options.local))?;
+    Repository::open_bare(&options.local).while_("open the clone")
+}
+
+/// Clones again in place of a clone with very many loose objects: the remote sends them in one pack. What was seen and is
+/// contested stays. A crash in between leaves no clone at all, as if it had been deleted.
+pub(super) fn clone_again(
+    old: &Repository,
+    options: &MirrorOptions,
+) -> Result<Repository, RepositoryError> {
+    let partial = clone_aside(options)?;
+    let seen = find_ref(old, SEEN)?;
+    let renewed = Repository::open_bare(&partial).while_("open the clone")?;
+    if let Some(seen) = seen.filter(|seen| renewed.find_commit(*seen).is_ok()) {
+        set_ref(&renewed, SEEN, seen)?;
+    }
+    drop(renewed);
+    ContestedFiles::load(old.path()).save(&partial)?;
+    let replaced = sibling(&options.local, ".replaced");
+    if replaced.exists() {
+        fs::remove_dir_all(&replaced).map_err(io(&replaced))?;
+    }
+    fs::rename(&options.local, &replaced).map_err(io(&options.local))?;
+    fs::rename(&partial, &options.local).map_err(io(&options.local))?;
+    fs::remove_dir_all(&replaced).map_err(io(&replaced))?;
+    Repository::open_bare(&options.local).while_("open the clone")
+}
+
+/// About how many objects lie in files of their own. One of 256 folders is counted: names are hashes.
+pub(super) fn loose_objects(repository: &Repository) -> usize {
+    let folder = repository.path().join("objects").join("17");
+    fs::read_dir(folder).map_or(0, |entries| entries.count() * 256)
+}
+
+fn io(path: &Path) -> impl Fn(std::io::Error) -> RepositoryError {
+    let path = path.to_owned();
+    move |source| RepositoryError::Io {
+        path: path.clone(),
+        source,
+    }
+}
+
+/// Clones into a folder beside the target.
+fn clone_aside(options: &MirrorOptions) -> Result<PathBuf, RepositoryError> {
     let partial = sibling(&options.local, ".partial");
-    let io = |path: &Path| {
-        let path = path.to_owned();
-        move |source| RepositoryError::Io { path, source }
-    };
     if partial.exists() {
         fs::remove_dir_all(&partial).map_err(io(&partial))?;
     }
@@ -134,11 +179,7 @@ pub(super) fn clone(options: &MirrorOptions) -> Result<Repository, RepositoryErr
         }
     }
     drop(repository);
-    if options.local.exists() {
-        fs::remove_dir(&options.local).map_err(io(&options.local))?;
-    }
-    fs::rename(&partial, &options.local).map_err(io(&options.local))?;
-    Repository::open_bare(&options.local).while_("open the clone")
+    Ok(partial)
 }
 
 fn check_is_state(

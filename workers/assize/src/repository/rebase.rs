@@ -21,6 +21,9 @@ pub struct RebasedCommit {
     pub before: Oid,
     /// What it is now; `None` when nothing of it is left to do.
     pub after: Option<CommitInfo>,
+    /// The commit with which its changes are in the history: the new one, or else the one it was applied on, which had
+    /// them already. `None` when that is the empty repository.
+    pub stands_in: Option<Oid>,
 }
 
 impl MirrorRepository {
@@ -87,6 +90,7 @@ impl MirrorRepository {
                 outcome.commits.push(RebasedCommit {
                     before: *before,
                     after: built.commit,
+                    stands_in: head,
                 });
             }
         }

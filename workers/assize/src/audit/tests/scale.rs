@@ -1,7 +1,10 @@
 //! An audit of a repository as large as the first competition's.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeVal;
 
 use super::fixture::unpacked;
 use super::world::{Files, Git, SERVICE};
@@ -54,18 +57,25 @@ fn grown() -> Git {
     git
 }
 
+/// Processor time of this process so far. On a busy machine it tells the work, where the clock tells the neighbours.
+fn processor_time() -> Duration {
+    let usage = getrusage(UsageWho::RUSAGE_SELF).unwrap();
+    let seconds =
+        |time: TimeVal| Duration::new(time.tv_sec() as u64, time.tv_usec() as u32 * 1_000);
+    seconds(usage.user_time()) + seconds(usage.system_time())
+}
+
 #[test]
 fn seven_rounds_and_their_history_are_audited_in_five_seconds() {
     let git = grown();
-    // The best of three: other tests run beside this one.
     let timed = |_| {
-        let started = Instant::now();
+        let started = processor_time();
         let report = git.audit();
         assert_eq!(
             (report.rounds.len(), report.source.commits),
             (ROUNDS, COMMITS)
         );
-        started.elapsed()
+        processor_time() - started
     };
     let took = (0..3).map(timed).min().unwrap();
     assert!(took <= Duration::from_secs(5), "{took:?}");

@@ -111,6 +111,30 @@ fn commits_that_arrived_though_the_push_failed_are_told_by_the_next_fetch() {
 }
 
 #[test]
+fn commits_made_again_after_a_lost_answer_name_where_their_changes_already_stand() {
+    let world = World::new();
+    let mirror = world.mirror();
+    make_all(&mirror);
+    let unpushed = mirror.unpushed();
+    run_git(
+        &world.remote,
+        &[
+            "fetch",
+            world.clone_path("clone").to_str().unwrap(),
+            "main:main",
+        ],
+    );
+    // The caller gave up on the push and makes the newest commit again before it fetches.
+    mirror.drop_unpushed().unwrap();
+    commit(&mirror, &rows()[2]);
+    let published = mirror.publish(3).unwrap();
+    let rebased = &published.rebased[0].commits[0];
+    assert_eq!(rebased.after, None);
+    assert_eq!(rebased.stands_in, unpushed.last().copied());
+    assert_published_once(&world);
+}
+
+#[test]
 fn a_foreign_edit_is_reported_again_when_it_was_not_stored() {
     let world = World::new();
     let mirror = world.mirror();

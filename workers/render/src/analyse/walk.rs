@@ -5,14 +5,15 @@
 
 use oxc_ast::AstKind;
 use oxc_ast::ast::{
-    CallExpression, ChainElement, ChainExpression, ComputedMemberExpression, Expression,
-    IdentifierReference, MemberExpression, Program, PropertyKind, StaticMemberExpression,
+    ComputedMemberExpression, Expression, IdentifierReference, Program, PropertyKind,
+    StaticMemberExpression,
 };
 use oxc_ast_visit::Visit;
 use oxc_semantic::Semantic;
 use oxc_span::{GetSpan as _, Span};
 
 use super::Report;
+use super::chains::Chain;
 use super::literals::{LITERAL_BUDGET, Literals};
 use super::namespace::{self, Names};
 use crate::failure::Rule;
@@ -48,69 +49,6 @@ struct Walk<'a, 's, 'r, 't> {
     /// The optional chains among them.
     chains: Vec<Chain>,
     literals: Literals,
-}
-
-/// An optional chain: every link from the innermost `?.` outwards is what the reference calls an optional node.
-#[derive(Clone, Copy)]
-struct Chain {
-    start: u32,
-    innermost_end: u32,
-}
-
-impl Chain {
-    fn new(chain: &ChainExpression<'_>) -> Self {
-        let mut innermost_end = chain.span.end;
-        let mut link = match &chain.expression {
-            ChainElement::CallExpression(call) => Link::call(call),
-            element => element.as_member_expression().and_then(Link::member),
-        };
-        while let Some(current) = link {
-            if current.optional {
-                innermost_end = current.span.end;
-            }
-            link = match current.below {
-                Expression::CallExpression(call) => Link::call(call),
-                below => below.as_member_expression().and_then(Link::member),
-            };
-        }
-        Self {
-            start: chain.span.start,
-            innermost_end,
-        }
-    }
-}
-
-/// One link of a chain.
-struct Link<'x, 'a> {
-    optional: bool,
-    span: Span,
-    below: &'x Expression<'a>,
-}
-
-impl<'x, 'a> Link<'x, 'a> {
-    #[allow(
-        clippy::unnecessary_wraps,
-        reason = "so that both kinds of link end the same way"
-    )]
-    fn call(call: &'x CallExpression<'a>) -> Option<Self> {
-        Some(Self {
-            optional: call.optional,
-            span: call.span,
-            below: &call.callee,
-        })
-    }
-
-    #[allow(
-        clippy::unnecessary_wraps,
-        reason = "so that both kinds of link end the same way"
-    )]
-    fn member(member: &'x MemberExpression<'a>) -> Option<Self> {
-        Some(Self {
-            optional: member.optional(),
-            span: member.span(),
-            below: member.object(),
-        })
-    }
 }
 
 impl<'a> Visit<'a> for Walk<'a, '_, '_, '_> {
@@ -445,9 +383,7 @@ impl<'a> Walk<'a, '_, '_, '_> {
 
     /// Whether the node of this span is a link of an optional chain, from its innermost `?.` outwards.
     fn is_optional(&self, span: Span) -> bool {
-        self.chains
-            .last()
-            .is_some_and(|chain| span.start == chain.start && span.end >= chain.innermost_end)
+        self.chains.last().is_some_and(|chain| chain.holds(span))
     }
 
     fn inside_import_specifier(&self) -> bool {

@@ -13,6 +13,7 @@ pub mod look;
 mod read;
 
 pub use fields::{ATTRIBUTES, MaterialKind};
+pub(crate) use read::DEEPEST_NODE;
 pub use read::Malformed;
 
 use bytes::Bytes;

@@ -5,28 +5,25 @@
 //! so nothing is encoded, or decoded, on the browser's side. PNG is made here, on threads of our own, while the next
 //! picture is drawn.
 
-use std::collections::HashMap;
+mod desk;
+mod page;
+
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc};
 
-use crate::browser::cdp::{CdpError, Event};
-use crate::browser::{Browser, Launch, LaunchError, PageHandle};
-use crate::document::fields::{MaterialKind, TEXTURE};
-use crate::document::{ATTRIBUTES, MAGIC};
+use crate::browser::cdp::CdpError;
+use crate::browser::{Browser, Launch, LaunchError};
 use crate::png::{Part, WrongSize};
 use crate::views::{Angle, Lighting, PictureRequest};
+use desk::Desk;
+use page::Page;
 
 /// Documents a page draws before it is replaced.
 const RUNS_A_PAGE: u32 = 1_000;
@@ -36,9 +33,6 @@ const RUNS_A_BROWSER: u64 = 5_000;
 const DATA_LIMIT_BYTES: u64 = 8 << 30;
 /// Longest a fresh page may take: it compiles its first shaders only when it draws.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
-/// Largest picture a page may post: 4096 x 4096 pixels.
-const MAX_PICTURE_BYTES: usize = 4096 * 4096 * 4;
-
 /// What draws.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -146,19 +140,6 @@ pub struct Drawer {
     starts: AtomicU64,
 }
 
-/// Where documents wait to be fetched and pictures arrive.
-#[derive(Debug, Default)]
-struct Desk {
-    next: AtomicU64,
-    jobs: Mutex<HashMap<u64, Job>>,
-}
-
-#[derive(Debug)]
-struct Job {
-    document: Bytes,
-    pictures: mpsc::UnboundedSender<(usize, Part)>,
-}
-
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Drawn {
@@ -194,8 +175,8 @@ impl Drawer {
             .await
             .map_err(DrawError::Listen)?;
         let port = listener.local_addr().map_err(DrawError::Listen)?.port();
-        let secret = secret().map_err(DrawError::Listen)?;
-        let routes = routes(&secret, desk.clone());
+        let secret = desk::secret().map_err(DrawError::Listen)?;
+        let routes = desk::routes(&secret, desk.clone());
         let server = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, routes).await {
                 tracing::error!(%error, "the loopback server of the drawing pages ended");
@@ -449,172 +430,4 @@ impl Drop for Drawer {
     fn drop(&mut self) {
         self.server.abort();
     }
-}
-
-/// A page with a renderer of its own.
-#[derive(Debug)]
-struct Page {
-    handle: PageHandle,
-    browser: Arc<Browser>,
-    crashed: watch::Receiver<bool>,
-    runs: u32,
-}
-
-impl Page {
-    async fn open(browser: Arc<Browser>, address: &str) -> Result<Self, CdpError> {
-        let (handle, events) = browser.open().await?;
-        let (crash, crashed) = watch::channel(false);
-        tokio::spawn(watch_for_crash(events, crash));
-        let session = &handle.session;
-        session.call("Inspector.enable", json!({})).await?;
-        session
-            .call("Page.navigate", json!({ "url": address }))
-            .await?;
-        // The page's modules load after the navigation is answered.
-        session
-            .evaluate(
-                "new Promise((resolve, reject) => { const look = () => globalThis.assizeDraw ? resolve(true) : \
-                 setTimeout(look, 5); addEventListener('error', (event) => reject(new Error(event.message))); look(); })",
-            )
-            .await?;
-        Ok(Self {
-            handle,
-            browser,
-            crashed,
-            runs: 0,
-        })
-    }
-
-    fn is_dead(&self) -> bool {
-        *self.crashed.borrow() || self.browser.is_closed()
-    }
-}
-
-async fn watch_for_crash(mut events: mpsc::UnboundedReceiver<Event>, crash: watch::Sender<bool>) {
-    while let Some(event) = events.recv().await {
-        if matches!(
-            event.method.as_str(),
-            "Inspector.targetCrashed" | "Inspector.detached"
-        ) {
-            break;
-        }
-    }
-    let _ = crash.send(true);
-}
-
-impl Desk {
-    fn take_in(
-        self: &Arc<Self>,
-        document: Bytes,
-        pictures: mpsc::UnboundedSender<(usize, Part)>,
-    ) -> Ticket {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        self.jobs().insert(number, Job { document, pictures });
-        Ticket {
-            desk: self.clone(),
-            number,
-        }
-    }
-
-    fn jobs(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Job>> {
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Takes the job off the desk when its caller is done, or gone.
-struct Ticket {
-    desk: Arc<Desk>,
-    number: u64,
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        self.desk.jobs().remove(&self.number);
-    }
-}
-
-const DRAW_PAGE: &str = include_str!("../assets/draw.html");
-const DRAW_SCRIPT: &str = include_str!("../assets/draw.js");
-const THREE_MODULE: &str = include_str!(concat!(env!("OUT_DIR"), "/three.module.js"));
-const THREE_CORE: &str = include_str!(concat!(env!("OUT_DIR"), "/three.core.js"));
-
-fn routes(secret: &str, desk: Arc<Desk>) -> Router {
-    let at = |path: &str| format!("/{secret}{path}");
-    let html = || async {
-        let policy = "default-src 'none'; script-src 'self'; connect-src 'self'";
-        let headers = [
-            (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-            (header::CONTENT_SECURITY_POLICY, policy),
-        ];
-        (headers, DRAW_PAGE)
-    };
-    Router::new()
-        .route(&at("/"), get(html))
-        .route(&at("/draw.js"), get(|| async { script(DRAW_SCRIPT) }))
-        .route(
-            &at("/three.module.js"),
-            get(|| async { script(THREE_MODULE) }),
-        )
-        .route(&at("/three.core.js"), get(|| async { script(THREE_CORE) }))
-        .route(&at("/tables.json"), get(|| async { axum::Json(tables()) }))
-        .route(&at("/document/{number}"), get(document))
-        .route(
-            &at("/pixels/{number}/{picture}/{left}/{bottom}/{width}/{height}"),
-            post(pixels),
-        )
-        .layer(DefaultBodyLimit::max(MAX_PICTURE_BYTES))
-        .with_state(desk)
-}
-
-fn script(text: &'static str) -> Response {
-    (
-        [(header::CONTENT_TYPE, "text/javascript; charset=utf-8")],
-        text,
-    )
-        .into_response()
-}
-
-async fn document(State(desk): State<Arc<Desk>>, Path(number): Path<u64>) -> Response {
-    match desk.jobs().get(&number) {
-        Some(job) => job.document.clone().into_response(),
-        None => StatusCode::NOT_FOUND.into_response(),
-    }
-}
-
-async fn pixels(
-    State(desk): State<Arc<Desk>>,
-    Path((number, picture, left, bottom, width, height)): Path<(u64, usize, u32, u32, u32, u32)>,
-    pixels: Bytes,
-) -> StatusCode {
-    let part = Part {
-        left,
-        bottom,
-        width,
-        height,
-        pixels,
-    };
-    match desk.jobs().get(&number) {
-        Some(job) if job.pictures.send((picture, part)).is_ok() => StatusCode::NO_CONTENT,
-        _ => StatusCode::NOT_FOUND,
-    }
-}
-
-fn tables() -> Value {
-    let materials: serde_json::Map<String, Value> = MaterialKind::ALL
-        .iter()
-        .map(|kind| {
-            (
-                kind.class().to_owned(),
-                json!(kind.fields().collect::<Vec<_>>()),
-            )
-        })
-        .collect();
-    json!({ "magic": MAGIC, "attributes": ATTRIBUTES, "texture": TEXTURE, "materials": materials })
-}
-
-/// 128 random bits for the loopback address, so that no other process of the machine can guess it.
-fn secret() -> std::io::Result<String> {
-    let mut bytes = [0_u8; 16];
-    std::io::Read::read_exact(&mut std::fs::File::open("/dev/urandom")?, &mut bytes)?;
-    Ok(hex::encode(bytes))
 }

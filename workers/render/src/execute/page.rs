@@ -1,307 +1,61 @@
-//! Running a module once, in a realm that dies afterwards.
-//!
-//! A pool of pages in a browser that has neither graphics nor network. Each page keeps one fresh worker ready with
-//! Three.js loaded; a module gets that worker for itself and the worker is then terminated. What comes back is a verdict
-//! or the bytes of a scene document. A module that does not end, or takes its process down, costs that process only:
-//! every page has its own, and no module ever waits behind another one's.
+//! One page of the executing browser: a process of its own, and one fresh worker ready in it.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
+use super::{Executed, PhaseTimes, READY_TIMEOUT};
 use crate::browser::cdp::{CdpError, Event, Session};
-use crate::browser::{Browser, Launch, LaunchError, PageHandle};
+use crate::browser::{Browser, PageHandle};
 use crate::document::fields::{Field, MaterialKind, TEXTURE};
-use crate::document::{ATTRIBUTES, MAGIC, MAX_DOCUMENT_BYTES};
+use crate::document::{ATTRIBUTES, DEEPEST_NODE, MAGIC, MAX_DOCUMENT_BYTES};
 use crate::failure::{Failure, Rule, Stage};
 use crate::names;
 
 /// V8's old generation in the executing process. The limit miners are told is 256 MB as Node counts; Chromium stores
 /// pointers in half the space, so the same objects take about half of it here.
-const HEAP_MEGABYTES: u32 = 160;
-
-/// Private memory of the executing process: typed arrays live outside V8's heap and are bounded by this.
-const DATA_LIMIT_BYTES: u64 = 3 << 30;
+pub const HEAP_MEGABYTES: u32 = 160;
 
 /// Seed of `Math.random`, the same in every round.
 const RANDOM_SEED: u32 = 0x1234_5678;
 
-/// Modules a page runs before it is replaced.
-const RUNS_A_PAGE: u32 = 200;
-
-/// Modules a browser runs before it is replaced.
-const RUNS_A_BROWSER: u64 = 2_000;
-
 /// How many times its limit a module may wait for the processor before we give up on it, as our fault.
-const STARVATION_FACTOR: u32 = 6;
+pub const STARVATION_FACTOR: u32 = 6;
 
 /// Part of the limit that the busiest process must have computed before a module counts as too slow. Garbage is
 /// collected on other threads and may count too; a little less than all of it is left for clocks that tick coarsely.
 const BUSY_PART: f64 = 0.9;
 
-/// Longest a fresh page may take to be ready; more is our fault.
-const READY_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// What a module may use while it runs.
-#[derive(Debug, Clone)]
-pub struct ExecutorConfig {
-    /// The browser; looked for in the usual places when none.
-    pub chromium: Option<PathBuf>,
-    /// The user the browser runs as when we are root.
-    pub unprivileged_uid_gid: Option<(u32, u32)>,
-    /// Whether hostile code may run without the browser's sandbox.
-    pub allow_no_sandbox: bool,
-    /// Modules executed at the same time.
-    pub pages: usize,
-    /// Time of one module: evaluation, generate and reading the scene. Wall clock, unless the machine was too busy to
-    /// let it compute for that long; then until it has.
-    pub time_limit: Duration,
-}
-
-/// A module that ran.
-#[derive(Debug)]
-pub struct Executed {
-    /// The scene document, or what the module did wrong.
-    pub result: Result<Bytes, Failure>,
-    /// How long evaluation and the call took.
-    pub times: PhaseTimes,
-}
-
-/// Milliseconds of the two phases, as far as they were reached and survived.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct PhaseTimes {
-    /// Evaluating the module.
-    pub module_load_ms: Option<f64>,
-    /// Calling the default export.
-    pub execution_ms: Option<f64>,
-}
-
-/// Why a module could not be run. Never the module's fault.
-#[derive(Debug, thiserror::Error)]
-pub enum ExecuteError {
-    /// No browser.
-    #[error(transparent)]
-    Launch(#[from] LaunchError),
-    /// The browser broke outside of any module.
-    #[error("the executing browser failed: {0}")]
-    Browser(#[from] CdpError),
-    /// The machine did not let the module compute.
-    #[error("the machine is too busy: a module could not compute for {} ms within {STARVATION_FACTOR} times that", .0.as_millis())]
-    Starved(Duration),
-    /// A page did not become ready.
-    #[error("the executing browser had no page ready within {} s", READY_TIMEOUT.as_secs())]
-    NotReady,
-}
-
-/// The pool.
-#[derive(Debug)]
-pub struct Executor {
-    config: ExecutorConfig,
-    places: Semaphore,
-    idle: Mutex<Vec<Page>>,
-    browser: tokio::sync::Mutex<Option<Arc<Browser>>>,
-    runs: AtomicU64,
-    starts: AtomicU64,
-}
-
-impl Executor {
-    /// Starts the browser and makes one page ready.
-    ///
-    /// # Errors
-    ///
-    /// [`ExecuteError`] if the browser does not start.
-    pub async fn launch(config: ExecutorConfig) -> Result<Self, ExecuteError> {
-        let executor = Self {
-            places: Semaphore::new(config.pages.max(1)),
-            idle: Mutex::default(),
-            browser: tokio::sync::Mutex::default(),
-            runs: AtomicU64::new(0),
-            starts: AtomicU64::new(0),
-            config,
-        };
-        let page = executor.open().await?;
-        executor.give_back(page);
-        Ok(executor)
-    }
-
-    /// Runs `source` once. The source must have passed static analysis; the sandbox does not rely on it.
-    ///
-    /// # Errors
-    ///
-    /// [`ExecuteError`] for our own faults. What the module does wrong is in [`Executed::result`].
-    pub async fn execute(&self, source: &str) -> Result<Executed, ExecuteError> {
-        let _place = self.places.acquire().await.map_err(|_| CdpError::Closed)?;
-        let mut died_before = false;
-        loop {
-            let mut page = self.ready_page().await?;
-            self.runs.fetch_add(1, Ordering::Relaxed);
-            match page.run(source, self.config.time_limit).await {
-                RunOutcome::Answered(executed) => {
-                    if page.runs < RUNS_A_PAGE {
-                        self.give_back(page);
-                    }
-                    return Ok(executed);
-                }
-                RunOutcome::TimedOut => {
-                    return Ok(Executed::failed(
-                        Rule::TimeoutExceeded,
-                        format!(
-                            "the module did not end within {} ms",
-                            self.config.time_limit.as_millis()
-                        ),
-                    ));
-                }
-                RunOutcome::ProcessDied => {
-                    return Ok(Executed::failed(
-                        Rule::HeapExceeded,
-                        format!(
-                            "the module used more memory than it may ({HEAP_MEGABYTES} MB of objects) and its process was ended"
-                        ),
-                    ));
-                }
-                // The whole browser went away: nobody knows whose fault it was, so the module gets another chance.
-                RunOutcome::BrowserDied if !died_before => died_before = true,
-                RunOutcome::BrowserDied => return Err(CdpError::Closed.into()),
-                RunOutcome::Starved => return Err(ExecuteError::Starved(self.config.time_limit)),
-                RunOutcome::Failed(error) => return Err(error.into()),
-            }
-        }
-    }
-
-    /// How often the browser was started.
-    pub fn starts(&self) -> u64 {
-        self.starts.load(Ordering::Relaxed)
-    }
-
-    /// The running browser's process group.
-    pub async fn process_group(&self) -> Option<i32> {
-        let browser = self.browser.lock().await;
-        browser.as_ref().map(|browser| browser.process_group())
-    }
-
-    /// Ends the browser.
-    pub async fn close(&self) {
-        self.places.close();
-        self.idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
-        if let Some(browser) = self.browser.lock().await.take() {
-            browser.close().await;
-        }
-    }
-
-    fn take(&self) -> Option<Page> {
-        self.idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop()
-    }
-
-    fn give_back(&self, page: Page) {
-        self.idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(page);
-    }
-
-    /// A page with a worker ready. One that died while it was idle says nothing about the next module.
-    async fn ready_page(&self) -> Result<Page, ExecuteError> {
-        for _ in 0..3 {
-            let mut page = match self.take() {
-                Some(page) => page,
-                None => self.open().await?,
-            };
-            if page.is_ready().await {
-                return Ok(page);
-            }
-        }
-        Err(ExecuteError::NotReady)
-    }
-
-    async fn open(&self) -> Result<Page, ExecuteError> {
-        let browser = self.browser().await?;
-        tokio::time::timeout(READY_TIMEOUT, Page::open(browser))
-            .await
-            .map_err(|_| ExecuteError::NotReady)?
-            .map_err(ExecuteError::from)
-    }
-
-    /// The running browser; a new one if it ended or has run long enough.
-    async fn browser(&self) -> Result<Arc<Browser>, ExecuteError> {
-        let mut current = self.browser.lock().await;
-        let is_old = self.runs.load(Ordering::Relaxed) >= RUNS_A_BROWSER;
-        if let Some(browser) = current
-            .as_ref()
-            .filter(|browser| !browser.is_closed() && !is_old)
-        {
-            return Ok(browser.clone());
-        }
-        // Pages still at work hold the old browser; it ends with the last of them.
-        self.idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
-        *current = None;
-        let browser = Arc::new(Browser::launch(&self.launch_options()).await?);
-        self.runs.store(0, Ordering::Relaxed);
-        self.starts.fetch_add(1, Ordering::Relaxed);
-        *current = Some(browser.clone());
-        Ok(browser)
-    }
-
-    fn launch_options(&self) -> Launch {
-        let flags = [
-            format!("--js-flags=--max-old-space-size={HEAP_MEGABYTES},--max-semi-space-size=32"),
-            "--disable-gpu".to_owned(),
-            "--disable-3d-apis".to_owned(),
-            "--disable-software-rasterizer".to_owned(),
-            // Nothing resolves, literal addresses included.
-            "--host-resolver-rules=MAP * ~NOTFOUND".to_owned(),
-        ];
-        Launch {
-            chromium: self.config.chromium.clone(),
-            unprivileged_uid_gid: self.config.unprivileged_uid_gid,
-            allow_no_sandbox: self.config.allow_no_sandbox,
-            data_limit: Some(DATA_LIMIT_BYTES),
-            flags: flags.into(),
-        }
-    }
-}
-
-impl Executed {
-    fn failed(rule: Rule, detail: String) -> Self {
-        Self {
-            result: Err(Failure::new(Stage::Execution, rule, detail)),
-            times: PhaseTimes::default(),
-        }
-    }
-}
-
-enum RunOutcome {
+/// How one run ended.
+pub enum RunOutcome {
+    /// The module was run, to whatever end.
     Answered(Executed),
+    /// It had its time.
     TimedOut,
+    /// Its process died, and no other.
     ProcessDied,
+    /// The whole browser went away.
     BrowserDied,
+    /// The machine did not let it compute.
     Starved,
+    /// The page's own script failed.
     Failed(CdpError),
 }
 
 /// A page with a process of its own and one worker ready.
 #[derive(Debug)]
-struct Page {
+pub struct Page {
     handle: PageHandle,
     browser: Arc<Browser>,
     crashed: watch::Receiver<bool>,
-    runs: u32,
+    /// Modules it ran.
+    pub runs: u32,
 }
 
 /// What the page's script reports.
@@ -316,12 +70,13 @@ struct Report {
     document: Option<String>,
 }
 
-const PAGE_SCRIPT: &str = include_str!("../assets/execute_page.js");
-const WORKER_SCRIPT: &str = include_str!("../assets/execute.js");
+const PAGE_SCRIPT: &str = include_str!("../../assets/execute_page.js");
+const WORKER_SCRIPT: &str = include_str!("../../assets/execute.js");
 const THREE_CORE: &str = include_str!(concat!(env!("OUT_DIR"), "/three.core.js"));
 
 impl Page {
-    async fn open(browser: Arc<Browser>) -> Result<Self, CdpError> {
+    /// Opens a page and makes its first worker ready.
+    pub async fn open(browser: Arc<Browser>) -> Result<Self, CdpError> {
         let (handle, events) = browser.open().await?;
         let (crash, crashed) = watch::channel(false);
         tokio::spawn(guard(handle.session.clone(), events, crash));
@@ -351,7 +106,8 @@ impl Page {
         })
     }
 
-    async fn is_ready(&mut self) -> bool {
+    /// Waits for the worker. False if the page died meanwhile.
+    pub async fn is_ready(&mut self) -> bool {
         let mut crashed = self.crashed.clone();
         let ready = self.handle.session.evaluate("assizeReady()");
         tokio::select! {
@@ -361,7 +117,8 @@ impl Page {
         }
     }
 
-    async fn run(&mut self, source: &str, limit: Duration) -> RunOutcome {
+    /// Runs one module in the worker that is ready.
+    pub async fn run(&mut self, source: &str, limit: Duration) -> RunOutcome {
         self.runs += 1;
         let mut crashed = self.crashed.clone();
         let expression = format!("assizeRun({})", Value::from(source));
@@ -532,6 +289,6 @@ fn tables() -> Value {
         "attributes": ATTRIBUTES,
         "magic": MAGIC,
         "documentBytes": MAX_DOCUMENT_BYTES,
-        "deepestNode": 33,
+        "deepestNode": DEEPEST_NODE,
     })
 }

@@ -4,11 +4,17 @@
 //! `count`; boxes computed from the vertices, never a preset `boundingBox`. Source: render specification, limits and
 //! post-validation measurements, with the order of the miner-side validator.
 
+mod drawn;
+mod extent;
+
+pub use extent::world_matrices;
+
 use serde::{Deserialize, Serialize};
 
-use crate::document::{Drawable, Geometry, Material, Node, NodeKind, Scene, fields};
+use crate::document::{Scene, fields};
 use crate::failure::{Failure, Rule, Stage};
-use crate::matrix::{Box3, multiply};
+use crate::matrix::Box3;
+use drawn::Drawn;
 
 /// Most vertices of a scene: position counts summed over nodes, instances not multiplied.
 pub const MAX_VERTICES: u64 = 250_000;
@@ -126,7 +132,7 @@ pub fn measure(scene: &Scene) -> (Metrics, Vec<Failure>) {
             "an object stands in the scene more than once",
         )]
     } else {
-        let extent = extent(scene);
+        let extent = extent::of(scene);
         metrics.bbox = Some(Extent {
             min: Corner::new(extent.min),
             max: Corner::new(extent.max),
@@ -277,173 +283,4 @@ fn oversized_texture(scene: &Scene) -> Option<(f64, f64)> {
         .filter_map(|texture| texture.image.as_ref())
         .find(|image| !(image.width.max(0.0) * image.height.max(0.0) <= MAX_TEXTURE_BYTES as f64))
         .map(|image| (image.width, image.height))
-}
-
-/// World matrices of all nodes, in their order.
-pub fn world_matrices(scene: &Scene) -> Vec<[f64; 16]> {
-    let mut world: Vec<[f64; 16]> = Vec::with_capacity(scene.nodes.len());
-    for node in &scene.nodes {
-        let own = match (node.fixed_world, node.parent) {
-            (Some(fixed), _) => fixed,
-            (None, Some(parent)) => multiply(&world[parent], &node.local),
-            (None, None) => node.local,
-        };
-        world.push(own);
-    }
-    world
-}
-
-/// `Box3.setFromObject(root)`, computed from the vertices.
-fn extent(scene: &Scene) -> Box3 {
-    let world = world_matrices(scene);
-    let mut boxes: Vec<Option<Box3>> = vec![None; scene.geometries.len()];
-    let mut extent = Box3::EMPTY;
-    for (node, world) in scene.nodes.iter().zip(&world) {
-        let Some(drawable) = &node.drawable else {
-            continue;
-        };
-        let geometry = &scene.geometries[drawable.geometry];
-        let own = *boxes[drawable.geometry].get_or_insert_with(|| geometry_box(scene, geometry));
-        let own = match &drawable.instances {
-            None => own,
-            Some(instances) => {
-                let mut all = Box3::EMPTY;
-                if let Some(matrices) = instances.matrices {
-                    let matrices = &scene.attributes[matrices];
-                    let count = (whole(instances.count) as usize).min(matrices.count);
-                    for instance in 0..count {
-                        let matrix: [f64; 16] =
-                            std::array::from_fn(|element| matrices.get(instance, element));
-                        all.union(&own.transformed(&matrix));
-                    }
-                }
-                all
-            }
-        };
-        extent.union(&own.transformed(world));
-    }
-    extent
-}
-
-fn geometry_box(scene: &Scene, geometry: &Geometry) -> Box3 {
-    let Some(position) = geometry.position() else {
-        return Box3::EMPTY;
-    };
-    let mut whole = attribute_box(scene, position);
-    for morph in &geometry.morphs[0] {
-        let morph = attribute_box(scene, *morph);
-        if geometry.morphs_relative {
-            let sum = |a: [f64; 3], b: [f64; 3]| [a[0] + b[0], a[1] + b[1], a[2] + b[2]];
-            whole.expand(sum(whole.min, morph.min));
-            whole.expand(sum(whole.max, morph.max));
-        } else {
-            whole.expand(morph.min);
-            whole.expand(morph.max);
-        }
-    }
-    whole
-}
-
-fn attribute_box(scene: &Scene, attribute: usize) -> Box3 {
-    let attribute = &scene.attributes[attribute];
-    let mut whole = Box3::EMPTY;
-    for item in 0..attribute.count {
-        whole.expand([
-            attribute.get(item, 0),
-            attribute.get(item, 1),
-            attribute.get(item, 2),
-        ]);
-    }
-    whole
-}
-
-/// What one picture costs.
-#[derive(Debug, Default, Clone, Copy, PartialEq)]
-struct Drawn {
-    primitives: f64,
-    commands: f64,
-}
-
-impl Drawn {
-    fn add(&mut self, scene: &Scene, node: &Node, drawable: &Drawable, geometry: &Geometry) {
-        let instances = drawable
-            .instances
-            .as_ref()
-            .map_or(1.0, |instances| whole(instances.count) as f64);
-        let mut add = |material: Option<usize>, first: f64, count: f64| {
-            let Some(material) = material.map(|index| &scene.materials[index]) else {
-                return;
-            };
-            if !material.flag("visible") {
-                return;
-            }
-            let passes = if needs_two_passes(material) { 2.0 } else { 1.0 };
-            let vertices = drawn_vertices(scene, geometry, first, count);
-            self.primitives +=
-                passes * instances * primitives(scene, node.kind, material, geometry, vertices);
-            self.commands += passes;
-        };
-        if drawable.has_material_array {
-            for group in &geometry.groups {
-                let material = if group.material >= 0.0 && group.material.fract() == 0.0 {
-                    drawable
-                        .materials
-                        .get(group.material as usize)
-                        .copied()
-                        .flatten()
-                } else {
-                    None
-                };
-                add(material, group.start, group.count);
-            }
-        } else {
-            add(
-                drawable.materials.first().copied().flatten(),
-                0.0,
-                f64::INFINITY,
-            );
-        }
-    }
-}
-
-/// Three.js draws the back faces of a transparent double-sided material first.
-fn needs_two_passes(material: &Material) -> bool {
-    const DOUBLE_SIDE: f64 = 2.0;
-    material.flag("transparent")
-        && material.number("side") == Some(DOUBLE_SIDE)
-        && !material.flag("forceSinglePass")
-}
-
-/// Vertices or indices inside draw range, group and buffer.
-fn drawn_vertices(scene: &Scene, geometry: &Geometry, first: f64, count: f64) -> f64 {
-    let held = geometry
-        .index
-        .or(geometry.position())
-        .map_or(0.0, |attribute| scene.attributes[attribute].count as f64);
-    let start = geometry.range_start.max(first).max(0.0);
-    let end = (geometry.range_start + geometry.range_count)
-        .min(first + count)
-        .min(held);
-    let drawn = end - start;
-    if drawn > 0.0 { drawn } else { 0.0 }
-}
-
-fn primitives(
-    scene: &Scene,
-    kind: NodeKind,
-    material: &Material,
-    geometry: &Geometry,
-    vertices: f64,
-) -> f64 {
-    match kind {
-        // The wireframe is built for the whole geometry, whatever part of it is drawn.
-        NodeKind::Mesh | NodeKind::InstancedMesh if material.flag("wireframe") => geometry
-            .index
-            .or(geometry.position())
-            .map_or(0.0, |attribute| scene.attributes[attribute].count as f64),
-        NodeKind::Mesh | NodeKind::InstancedMesh => (vertices / 3.0).floor(),
-        NodeKind::LineSegments => (vertices / 2.0).floor(),
-        NodeKind::Line => (vertices - 1.0).max(0.0),
-        NodeKind::Points | NodeKind::Group | NodeKind::Object => vertices,
-    }
 }

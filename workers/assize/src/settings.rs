@@ -1,13 +1,14 @@
 //! Settings: every environment variable Assize reads, in one place, by the names operators already use.
 //!
-//! A value that is missing or wrong stops the start with a sentence that names the variable; nothing is skipped.
+//! A value that is missing or wrong stops the start with a sentence that names the variable; nothing is skipped. A process
+//! is asked only for the secrets its roles use, so that a stolen one gives away no more than its own.
 
 use std::{collections::HashMap, path::PathBuf, str::FromStr, time::Duration};
 
 use secrecy::SecretString;
 use url::Url;
 
-use crate::{clients::clouds::CloudKind, handlers::RoundSettings};
+use crate::{clients::clouds::CloudKind, handlers::RoundSettings, roles::Role};
 
 /// A setting that is missing or wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -136,11 +137,16 @@ impl Variables {
         Url::parse(value).map_err(|_| wrong(name, value, "an address such as https://host/path"))
     }
 
+    /// A secret of some roles. For a process that has none of them it is empty, and is not read even if it is set.
     fn secret(
         &self,
+        wanted: bool,
         name: &'static str,
         meaning: &'static str,
     ) -> Result<SecretString, SettingsError> {
+        if !wanted {
+            return Ok(SecretString::default());
+        }
         self.required(name, meaning).map(SecretString::from)
     }
 
@@ -164,16 +170,25 @@ const FINNEY: &str = "wss://entrypoint-finney.opentensor.ai:443";
 const RAO: f64 = 1e9;
 
 impl Settings {
-    /// Reads everything.
+    /// Reads what a process with these roles needs.
     ///
     /// # Errors
     ///
     /// [`SettingsError`] for the first variable that is missing or wrong.
-    pub fn read(variables: &Variables) -> Result<Self, SettingsError> {
+    pub fn read(variables: &Variables, roles: &[Role]) -> Result<Self, SettingsError> {
         let v = variables;
-        let github_repository = v
-            .required("GITHUB_REPO", "owner/name of the state repository")?
-            .to_owned();
+        let serves = |wanted: &[Role]| wanted.iter().any(|role| roles.contains(role));
+        // Pushes, and asks for the runs of builds.
+        let github = serves(&[Role::Mirror, Role::Download]);
+        // Modules and pictures go in and out.
+        let objects = serves(&[Role::Download, Role::Render, Role::Gpu, Role::Judge]);
+        let judge = serves(&[Role::Judge]);
+
+        let github_repository = if github {
+            v.required("GITHUB_REPO", "owner/name of the state repository")?
+        } else {
+            ""
+        };
         let state_repository = match v.find("STATE_REPOSITORY") {
             Some(address) => address.to_owned(),
             None => format!("https://github.com/{github_repository}.git"),
@@ -183,26 +198,30 @@ impl Settings {
             host_map: host_map(v.find("EGRESS_HOST_MAP").unwrap_or(""))?,
             github_api: v.url("GITHUB_API_URL", "https://api.github.com")?,
             github_token: v.secret(
+                github,
                 "GITHUB_TOKEN",
                 "a token that may push to the state repository and read its Actions",
             )?,
-            github_repository,
+            github_repository: github_repository.to_owned(),
             state_repository,
             branch: v.find("GITHUB_BRANCH").unwrap_or("main").to_owned(),
             mirror_dir: v.find("MIRROR_DIR").unwrap_or("assize-mirror").into(),
-            signing_key: v.find("SIGNING_KEY").map(SecretString::from),
-            s3_endpoint: Url::parse(v.required("R2_ENDPOINT", "address of the object store")?)
-                .map_err(|_| {
-                    wrong(
-                        "R2_ENDPOINT",
-                        v.find("R2_ENDPOINT").unwrap_or(""),
-                        "an address such as https://host",
-                    )
-                })?,
-            s3_access_key: v
-                .required("R2_ACCESS_KEY_ID", "key of the object store")?
-                .to_owned(),
-            s3_secret_key: v.secret("R2_SECRET_ACCESS_KEY", "secret key of the object store")?,
+            signing_key: v
+                .find("SIGNING_KEY")
+                .filter(|_| serves(&[Role::Mirror]))
+                .map(SecretString::from),
+            s3_endpoint: object_store(v, objects)?,
+            s3_access_key: if objects {
+                v.required("R2_ACCESS_KEY_ID", "key of the object store")?
+                    .to_owned()
+            } else {
+                String::new()
+            },
+            s3_secret_key: v.secret(
+                objects,
+                "R2_SECRET_ACCESS_KEY",
+                "secret key of the object store",
+            )?,
             s3_bucket: v.find("R2_BUCKET").unwrap_or("404-gen").to_owned(),
             cdn_url: v
                 .find("CDN_URL")
@@ -210,9 +229,13 @@ impl Settings {
                 .trim_end_matches('/')
                 .to_owned(),
             render_url: v.url("RENDER_URL", "http://localhost:8000")?,
-            render_api_key: v.find("RENDER_API_KEY").map(SecretString::from),
+            render_api_key: v
+                .find("RENDER_API_KEY")
+                .filter(|_| serves(&[Role::Render]))
+                .map(SecretString::from),
             vlm_url: v.url("OPENAI_BASE_URL", "http://localhost:8000/v1")?,
             vlm_api_key: v.secret(
+                judge,
                 "OPENAI_API_KEY",
                 "key of the vision-language model's server",
             )?,
@@ -221,10 +244,26 @@ impl Settings {
                 .unwrap_or(crate::clients::vlm::DEFAULT_MODEL)
                 .to_owned(),
             vlm_capacity: v.parsed("MAX_CONCURRENT_VLM_CALLS", 32, "a number of calls")?,
-            clouds: clouds(v)?,
-            round: round(v)?,
+            clouds: if serves(&[Role::Gpu]) {
+                clouds(v)?
+            } else {
+                Vec::new()
+            },
+            round: round(v, serves(&[Role::Gpu]))?,
         })
     }
+}
+
+/// Where the object store of a process that uses none would be.
+const NO_OBJECT_STORE: &str = "http://localhost:9000";
+
+fn object_store(v: &Variables, wanted: bool) -> Result<Url, SettingsError> {
+    let value = if wanted {
+        v.required("R2_ENDPOINT", "address of the object store")?
+    } else {
+        NO_OBJECT_STORE
+    };
+    Url::parse(value).map_err(|_| wrong("R2_ENDPOINT", value, "an address such as https://host"))
 }
 
 fn endpoints(text: &str) -> Result<Vec<Url>, SettingsError> {
@@ -272,6 +311,7 @@ fn host_map(text: &str) -> Result<Vec<(String, Url)>, SettingsError> {
         .collect()
 }
 
+/// The clouds of `GPU_PROVIDERS`; each needs its keys.
 fn clouds(v: &Variables) -> Result<Vec<CloudSettings>, SettingsError> {
     let names = v.find("GPU_PROVIDERS").unwrap_or("targon");
     names
@@ -287,22 +327,26 @@ fn clouds(v: &Variables) -> Result<Vec<CloudSettings>, SettingsError> {
             let (base_url, key) = match kind {
                 CloudKind::Targon => (
                     v.url("TARGON_API_URL", "https://api.targon.com")?,
-                    v.secret("TARGON_API_KEY", "key of Targon")?,
+                    v.secret(true, "TARGON_API_KEY", "key of Targon")?,
                 ),
                 CloudKind::Verda => (
                     v.url("VERDA_API_URL", "https://api.verda.com/v1")?,
-                    v.secret("VERDA_CLIENT_SECRET", "client secret of Verda")?,
+                    v.secret(true, "VERDA_CLIENT_SECRET", "client secret of Verda")?,
                 ),
                 CloudKind::RunPod => (
                     v.url("RUNPOD_API_URL", "https://rest.runpod.io/v1")?,
-                    v.secret("RUNPOD_PROVIDER_API_KEY", "key of RunPod")?,
+                    v.secret(true, "RUNPOD_PROVIDER_API_KEY", "key of RunPod")?,
                 ),
             };
             let (client_id, pod_token) = match kind {
                 CloudKind::Verda => (
                     v.required("VERDA_CLIENT_ID", "client id of Verda")?
                         .to_owned(),
-                    v.secret("VERDA_GENERATION_TOKEN", "token that Verda's pods want")?,
+                    v.secret(
+                        true,
+                        "VERDA_GENERATION_TOKEN",
+                        "token that Verda's pods want",
+                    )?,
                 ),
                 _ => (String::new(), SecretString::from("")),
             };
@@ -317,7 +361,7 @@ fn clouds(v: &Variables) -> Result<Vec<CloudSettings>, SettingsError> {
         .collect()
 }
 
-fn round(v: &Variables) -> Result<RoundSettings, SettingsError> {
+fn round(v: &Variables, rents: bool) -> Result<RoundSettings, SettingsError> {
     let default = RoundSettings::default();
     let lock_alpha: f64 = v.parsed("REQUIRED_LOCK_ALPHA", 100.0, "a number of alpha")?;
     if !(0.0..=1e9).contains(&lock_alpha) {
@@ -345,13 +389,15 @@ fn round(v: &Variables) -> Result<RoundSettings, SettingsError> {
         gpu_type: v.find("GPU_TYPE").map_or(default.gpu_type, str::to_owned),
         gpu_count: v.parsed("GPU_COUNT", default.gpu_count, "a number of GPUs")?,
         generation_port: v.parsed("GENERATION_PORT", default.generation_port, "a port")?,
-        hf_token: v.find("HF_TOKEN").map(SecretString::from),
+        hf_token: v.find("HF_TOKEN").filter(|_| rents).map(SecretString::from),
     })
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+
+    use secrecy::ExposeSecret as _;
 
     use super::*;
 
@@ -375,7 +421,7 @@ mod tests {
 
     #[test]
     fn the_references_variables_are_enough() {
-        let settings = Settings::read(&complete()).unwrap();
+        let settings = Settings::read(&complete(), &Role::ALL).unwrap();
         assert_eq!(
             settings.state_repository,
             "https://github.com/owner/state.git"
@@ -392,9 +438,49 @@ mod tests {
         for name in complete().0.keys() {
             let mut variables = complete();
             variables.0.remove(name);
-            let said = Settings::read(&variables).unwrap_err().to_string();
+            let said = Settings::read(&variables, &Role::ALL)
+                .unwrap_err()
+                .to_string();
             assert!(said.starts_with(&format!("{name} is not set: ")), "{said}");
         }
+    }
+
+    #[test]
+    fn a_role_is_asked_only_for_the_secrets_it_uses() {
+        let wants = |role: Role| -> Vec<String> {
+            let mut names: Vec<String> = complete().0.into_keys().collect();
+            names.sort_unstable();
+            names.retain(|name| {
+                let mut variables = complete();
+                variables.0.remove(name);
+                Settings::read(&variables, &[role]).is_err()
+            });
+            names
+        };
+        let objects = ["R2_ACCESS_KEY_ID", "R2_ENDPOINT", "R2_SECRET_ACCESS_KEY"];
+        let with_objects = |others: &[&'static str]| {
+            let mut names = [others, &objects].concat();
+            names.sort_unstable();
+            names
+        };
+        assert_eq!(wants(Role::Engine), [""; 0]);
+        assert_eq!(wants(Role::Chain), [""; 0]);
+        assert_eq!(wants(Role::Mirror), ["GITHUB_REPO", "GITHUB_TOKEN"]);
+        assert_eq!(
+            wants(Role::Download),
+            with_objects(&["GITHUB_REPO", "GITHUB_TOKEN"])
+        );
+        assert_eq!(wants(Role::Render), objects);
+        assert_eq!(wants(Role::Judge), with_objects(&["OPENAI_API_KEY"]));
+        assert_eq!(wants(Role::Gpu), with_objects(&["TARGON_API_KEY"]));
+    }
+
+    #[test]
+    fn a_secret_of_another_role_is_not_even_read() {
+        let settings = Settings::read(&complete(), &[Role::Engine]).unwrap();
+        assert_eq!(settings.vlm_api_key.expose_secret(), "");
+        assert_eq!(settings.github_token.expose_secret(), "");
+        assert!(settings.clouds.is_empty());
     }
 
     #[test]
@@ -409,14 +495,16 @@ mod tests {
         ] {
             let mut variables = complete();
             variables.0.insert(name.to_owned(), value.to_owned());
-            let said = Settings::read(&variables).unwrap_err().to_string();
+            let said = Settings::read(&variables, &Role::ALL)
+                .unwrap_err()
+                .to_string();
             assert!(said.starts_with(&format!("{name} is ")), "{said}");
         }
     }
 
     #[test]
     fn secrets_are_not_in_the_debug_text() {
-        let text = format!("{:?}", Settings::read(&complete()).unwrap());
+        let text = format!("{:?}", Settings::read(&complete(), &Role::ALL).unwrap());
         assert!(!text.contains("\"t\"") && !text.contains("\"s\""), "{text}");
     }
 }

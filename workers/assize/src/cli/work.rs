@@ -83,20 +83,23 @@ pub(super) async fn migrate(args: DatabaseArgs) -> anyhow::Result<()> {
 
 pub(super) async fn run(args: WorkArgs) -> anyhow::Result<()> {
     let roles = roles_of(&args.roles)?;
-    let settings = Settings::read(&Variables::of_process())?;
+    let settings = Settings::read(&Variables::of_process(), &roles)?;
     let pool = connect(&args.database).await?;
     db::migrate(&pool)
         .await
         .context("the database cannot be brought to this build's schema")?;
     let services = services(pool.clone(), &settings)?;
-    let capacity = i32::try_from(settings.vlm_capacity).unwrap_or(i32::MAX);
-    db::queue::limit(
-        &mut *pool.acquire().await?,
-        queues::VLM,
-        Some(capacity),
-        None,
-    )
-    .await?;
+    // The limit is one for all replicas; those that use the model say what it is.
+    if roles.contains(&Role::Judge) {
+        let capacity = i32::try_from(settings.vlm_capacity).unwrap_or(i32::MAX);
+        db::queue::limit(
+            &mut *pool.acquire().await?,
+            queues::VLM,
+            Some(capacity),
+            None,
+        )
+        .await?;
+    }
 
     let stop = CancellationToken::new();
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();

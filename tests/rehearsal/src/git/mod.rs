@@ -8,4 +8,4 @@ mod remote;
 
 pub(crate) use http::router;
 pub use remote::Remote;
-pub(crate) use remote::{Author, RefMove};
+pub(crate) use remote::{Author, RefMove, head_of};

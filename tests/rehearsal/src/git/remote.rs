@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -118,8 +118,12 @@ impl Remote {
     ) -> anyhow::Result<String> {
         let repository = self.repository()?;
         for _ in 0..COMMIT_ATTEMPTS {
+            // A push that arrived just before is a move of its own, whoever of the two comes to look first.
+            let mut seen = self.seen();
             if let Some(oid) = try_commit(&repository, author, files, message)? {
-                self.look(true)?;
+                let parent = repository.find_commit(oid)?.parent_id(0).ok();
+                self.tell(&mut seen, parent, true);
+                self.tell(&mut seen, Some(oid), true);
                 return Ok(oid.to_string());
             }
         }
@@ -137,12 +141,21 @@ impl Remote {
 
     /// Looks whether the branch has moved and tells the listeners.
     pub(crate) fn look(&self, one_push: bool) -> anyhow::Result<()> {
-        let head = head_of(&self.repository()?)?;
-        let mut seen = self
-            .inner
+        let repository = self.repository()?;
+        let mut seen = self.seen();
+        let head = head_of(&repository)?;
+        self.tell(&mut seen, head, one_push);
+        Ok(())
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Option<Oid>> {
+        self.inner
             .seen
             .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, seen: &mut Option<Oid>, head: Option<Oid>, one_push: bool) {
         if let Some(after) = head.filter(|_| *seen != head) {
             let before = seen.replace(after);
             // Nobody listening is fine.
@@ -152,7 +165,6 @@ impl Remote {
                 one_push,
             });
         }
-        Ok(())
     }
 
     /// Marks a push that will call [`Remote::look`] itself, until the guard is dropped.
@@ -346,6 +358,25 @@ mod tests {
             (told.before.unwrap().to_string(), told.after.to_string()),
             (before, after)
         );
+        assert!(moves.try_recv().is_err());
+    }
+
+    #[test]
+    fn a_push_and_a_commit_right_behind_it_are_two_moves() {
+        let folder = tempfile::tempdir().unwrap();
+        let remote = remote(folder.path());
+        let mut moves = remote.moves();
+        let file = |content: &str| [("prompts.txt".to_owned(), content.as_bytes().to_vec())];
+        let pushed = try_commit(&remote.repository().unwrap(), OPERATOR, &file("a"), "Push");
+        let pushed = pushed.unwrap().unwrap();
+
+        let committed = remote.commit(&file("b"), "Commit").unwrap();
+        remote.look(true).unwrap();
+
+        assert_eq!(moves.try_recv().unwrap().after, pushed);
+        let second = moves.try_recv().unwrap();
+        assert_eq!(second.before, Some(pushed));
+        assert_eq!(second.after.to_string(), committed);
         assert!(moves.try_recv().is_err());
     }
 

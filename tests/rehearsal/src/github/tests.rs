@@ -360,6 +360,22 @@ async fn one_push_of_two_commits_is_one_run_under_the_last_message() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn pushes_in_quick_succession_are_each_a_push() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::start(folder.path()).await;
+    let commit = |path: &str, message: &str| {
+        let file = (path.to_owned(), b"{\"5A\": {}}".to_vec());
+        world.remote.commit(&[file], message).unwrap()
+    };
+    let submissions = commit("rounds/0/submissions.json", "Submissions");
+    commit("rounds/0/source_audit.json", "Source audits");
+
+    let runs = world.wait_for_runs(1).await;
+    assert_eq!(runs["workflow_runs"][0]["head_sha"], submissions);
+    world.stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn runs_outlive_a_restart_and_pushes_made_meanwhile_are_noticed() {
     let folder = tempfile::tempdir().unwrap();
     let world = World::start(folder.path()).await;

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::WorldClock;
 use crate::files::{read_json, write_json};
-use crate::git::{RefMove, Remote};
+use crate::git::{RefMove, Remote, head_of};
 
 /// The file whose change triggers the build.
 const TRIGGER: &str = "submissions.json";
@@ -160,23 +160,23 @@ impl Workflow {
     /// Notices pushes until `stop`, first those made while the world was down.
     pub(crate) async fn run(self, stop: CancellationToken) {
         let mut moves = self.inner.remote.moves();
-        self.notice(false).await;
+        self.notice(None).await;
         loop {
             let moved = tokio::select! {
                 () = stop.cancelled() => return,
                 moved = moves.recv() => moved,
             };
             match moved {
-                Ok(RefMove { one_push, .. }) => self.notice(one_push).await,
-                Err(RecvError::Lagged(_)) => self.notice(false).await,
+                Ok(moved) => self.notice(Some(moved)).await,
+                Err(RecvError::Lagged(_)) => self.notice(None).await,
                 Err(RecvError::Closed) => return,
             }
         }
     }
 
-    async fn notice(&self, one_push: bool) {
+    async fn notice(&self, moved: Option<RefMove>) {
         let workflow = self.clone();
-        let noticed = tokio::task::spawn_blocking(move || workflow.look(one_push)).await;
+        let noticed = tokio::task::spawn_blocking(move || workflow.look(moved)).await;
         if let Ok(Err(error)) = noticed {
             tracing::warn!(
                 error = format!("{error:#}"),
@@ -185,20 +185,28 @@ impl Workflow {
         }
     }
 
-    /// Starts the runs of the pushes since the last look.
-    pub(super) fn look(&self, one_push: bool) -> anyhow::Result<()> {
+    /// Starts the runs of the pushes since the last look: up to a move of the branch, or to its tip when moves were missed.
+    pub(super) fn look(&self, moved: Option<RefMove>) -> anyhow::Result<()> {
         let inner = &self.inner;
         let repository = inner.remote.repository()?;
-        let Some(head) = inner.remote.head()? else {
+        // The branch may be further on than the move: what came after it is another push.
+        let head = match &moved {
+            Some(moved) => Some(moved.after),
+            None => head_of(&repository)?,
+        };
+        let Some(head) = head else {
             return Ok(());
         };
         let mut kept = inner.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.seen.as_ref() == Some(&head) {
+        let before = kept.seen.as_deref().map(Oid::from_str).transpose()?;
+        if let Some(seen) = before
+            && (seen == head || repository.graph_descendant_of(seen, head)?)
+        {
             return Ok(());
         }
-        let before = kept.seen.as_deref().map(Oid::from_str).transpose()?;
+        let one_push = moved.is_some_and(|moved| moved.one_push && moved.before == before);
         let mut next = kept.clone();
-        for (before, after) in pushes(&repository, before, Oid::from_str(&head)?, one_push)? {
+        for (before, after) in pushes(&repository, before, head, one_push)? {
             if let Some(changed) = changed_submissions(&repository, before, after)? {
                 let run = self.new_run(&repository, after, &changed, next.runs.len() as u64 + 1)?;
                 tracing::debug!(
@@ -209,7 +217,7 @@ impl Workflow {
                 next.runs.push(run);
             }
         }
-        next.seen = Some(head);
+        next.seen = Some(head.to_string());
         write_json(&inner.file, &next)?;
         *kept = next;
         Ok(())

@@ -92,41 +92,75 @@ impl FlowDefinition for Regeneration {
             replacements_used: 0,
         };
         let mut reports = Vec::new();
-        let mut last = None;
+        let mut generated = None;
+        let mut exhausted = false;
         for repeat in 1..=input.repeats {
-            let (generated, exhausted) = match generate(&mut pods, repeat).await? {
-                Repeat::Done(generated) => (generated, false),
-                Repeat::Exhausted(generated) => (generated, true),
-                Repeat::NeverDeployed => return reject(flow, &input, DEPLOY_FAILED).await,
-            };
-            draw(flow, &input, repeat, &generated.modules).await?;
-            let Some(hotkey) = input.side.hotkey() else {
-                if exhausted {
-                    return Err(FlowError::Other(
-                        "the leader's pods were used up before its baseline was complete"
-                            .to_owned(),
-                    ));
+            // A rented pod does not wait for pictures: it goes on while the repeat before is drawn.
+            let (brought, ()) = tokio::try_join!(
+                generate(&mut pods, repeat),
+                finish(flow, &input, generated.take())
+            )?;
+            let brought = match brought {
+                Brought::All(brought) => brought,
+                Brought::Some(brought) => {
+                    exhausted = true;
+                    brought
                 }
-                continue;
+                Brought::NeverDeployed => return reject(flow, &input, DEPLOY_FAILED).await,
             };
-            reports.push(summarize(&input, repeat, &generated));
-            let more_to_come = repeat < input.repeats && !exhausted;
-            if exhausted {
-                reports.extend(
-                    (repeat + 1..=input.repeats)
-                        .map(|missing| summarize(&input, missing, &Generated::default())),
-                );
-            }
-            let report = report(flow, &input, hotkey, &reports, more_to_come).await?;
-            let rejected = report.outcome == ReportOutcome::Rejected;
-            last = Some(report);
+            let report = input
+                .side
+                .hotkey()
+                .map(|hotkey| report(&input, hotkey, &mut reports, repeat, &brought, exhausted));
+            let rejected = report
+                .as_ref()
+                .is_some_and(|report| report.outcome == ReportOutcome::Rejected);
+            generated = Some(Repeat {
+                number: repeat,
+                modules: brought.modules,
+                report,
+            });
             if exhausted || rejected {
                 // A broken repeat rejects the miner; generating the rest would only cost money.
                 break;
             }
         }
-        pods.release_all("end").await?;
-        Ok(RegenerationOutput { report: last })
+        let report = generated.as_ref().and_then(|last| last.report.clone());
+        tokio::try_join!(pods.release_all("end"), finish(flow, &input, generated))?;
+        if exhausted && input.side.is_leader() {
+            return Err(FlowError::Other(
+                "the leader's pods were used up before its baseline was complete".to_owned(),
+            ));
+        }
+        Ok(RegenerationOutput { report })
+    }
+}
+
+/// A repeat that is generated and not yet drawn.
+struct Repeat {
+    number: u32,
+    modules: Vec<RegeneratedModule>,
+    /// What is known of the miner with it; published when it is drawn, since audits start then. The leader has none.
+    report: Option<GenerationReport>,
+}
+
+/// Draws a repeat, then publishes its report.
+async fn finish(
+    flow: &Flow,
+    input: &RegenerationInput,
+    repeat: Option<Repeat>,
+) -> Result<(), FlowError> {
+    let Some(repeat) = repeat else {
+        return Ok(());
+    };
+    draw(flow, input, repeat.number, &repeat.modules).await?;
+    match repeat.report {
+        Some(report) => {
+            let round = input.round;
+            flow.step::<ReportGeneration>(ReportGenerationInput { round, report })
+                .await
+        }
+        None => Ok(()),
     }
 }
 
@@ -164,21 +198,22 @@ async fn reject(
     })
 }
 
-/// What a repeat brought.
+/// The modules of a repeat.
 #[derive(Default)]
 struct Generated {
     modules: Vec<RegeneratedModule>,
     seconds: f64,
 }
 
-enum Repeat {
-    Done(Generated),
+/// What the pods brought for a repeat.
+enum Brought {
+    All(Generated),
     /// The pods were used up; some prompts are missing.
-    Exhausted(Generated),
+    Some(Generated),
     NeverDeployed,
 }
 
-async fn generate(pods: &mut Pods<'_>, repeat: u32) -> Result<Repeat, FlowError> {
+async fn generate(pods: &mut Pods<'_>, repeat: u32) -> Result<Brought, FlowError> {
     let (flow, input) = (pods.flow, pods.input);
     let mut generated = Generated::default();
     for (batch, prompts) in (0..).zip(batches(&input.prompts, repeat, BATCH_SIZE)) {
@@ -187,9 +222,9 @@ async fn generate(pods: &mut Pods<'_>, repeat: u32) -> Result<Repeat, FlowError>
                 let never =
                     repeat == 1 && generated.modules.is_empty() && pods.replacements_used == 0;
                 return Ok(if never {
-                    Repeat::NeverDeployed
+                    Brought::NeverDeployed
                 } else {
-                    Repeat::Exhausted(generated)
+                    Brought::Some(generated)
                 });
             };
             let moment = format!(
@@ -222,13 +257,13 @@ async fn generate(pods: &mut Pods<'_>, repeat: u32) -> Result<Repeat, FlowError>
                 }
                 RegenerateOutput::Replace { reason, payload } => {
                     if !pods.replace(repeat, &reason, payload).await? {
-                        return Ok(Repeat::Exhausted(generated));
+                        return Ok(Brought::Some(generated));
                     }
                 }
             }
         }
     }
-    Ok(Repeat::Done(generated))
+    Ok(Brought::All(generated))
 }
 
 async fn draw(
@@ -281,25 +316,27 @@ fn row(generated: &RegeneratedModule) -> (Stem, Generation) {
     )
 }
 
-async fn report(
-    flow: &Flow,
+/// The miner's report with one more repeat; the rest are counted as missing when there are no more pods.
+fn report(
     input: &RegenerationInput,
     hotkey: &Hotkey,
-    repeats: &[RepeatReport],
-    more_to_come: bool,
-) -> Result<GenerationReport, FlowError> {
-    let report = generation_report::report(
+    reports: &mut Vec<RepeatReport>,
+    repeat: u32,
+    generated: &Generated,
+    exhausted: bool,
+) -> GenerationReport {
+    reports.push(summarize(input, repeat, generated));
+    let more_to_come = repeat < input.repeats && !exhausted;
+    if exhausted {
+        let missing = repeat + 1..=input.repeats;
+        reports.extend(missing.map(|repeat| summarize(input, repeat, &Generated::default())));
+    }
+    generation_report::report(
         hotkey,
-        repeats.to_vec(),
+        reports.clone(),
         more_to_come,
         &RegenerationLimits::default(),
-    );
-    flow.step::<ReportGeneration>(ReportGenerationInput {
-        round: input.round,
-        report: report.clone(),
-    })
-    .await?;
-    Ok(report)
+    )
 }
 
 /// The pods of one side, one at a time, within the replacement budget.

@@ -1,0 +1,420 @@
+//! Claim, heartbeat, complete, expire: every order of every step of three workers, with crashes, expired leases, lost answers
+//! and an operator who takes the job away.
+//!
+//! What the model leaves out: batches (each end of a batch is fenced by itself) and what an end carries (it commits in the
+//! statement that ends the attempt, so it is there exactly if the end is).
+
+use stateright::{Checker, Model, Property};
+
+const WORKERS: usize = 3;
+/// The last worker never dies and never loses its lease: somebody must be there to finish.
+const STEADY: usize = WORKERS - 1;
+/// Claims in one history that the world may disturb; enough for each worker to lose the job once and for one to have it twice.
+const MOST_CLAIMS: u8 = 4;
+/// New lives of one worker in one history.
+const MOST_LIVES: u8 = 1;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Job {
+    Available,
+    /// Held by one life of a worker: a row of `worker`.
+    Running {
+        by: usize,
+        life: u8,
+    },
+    Completed,
+}
+
+/// What a worker's process knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Process {
+    Idle,
+    /// Its claim has seen that the worker is live and the job is due, and is about to commit.
+    Asking,
+    /// Its claim was committed, the answer is on its way or lost.
+    Claiming {
+        attempt: u8,
+    },
+    /// The handler runs, or is done and its end is about to be committed, perhaps for the second time.
+    Working {
+        attempt: u8,
+    },
+    /// The end is committed; the answer, what became of it, is on its way or lost.
+    Committed {
+        attempt: u8,
+        applied: bool,
+    },
+    Dead,
+}
+
+/// How an attempt ended, as the history says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Outcome {
+    Completed,
+    Lost,
+    Released,
+    Superseded,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Claims {
+    job: Job,
+    /// Rises at every claim.
+    attempt: u8,
+    life: [u8; WORKERS],
+    /// Whether the database takes the present life for alive. A live process may be declared lost: its heartbeat does not
+    /// arrive.
+    live: [bool; WORKERS],
+    process: [Process; WORKERS],
+    /// Attempts whose end changed something.
+    effects: Vec<u8>,
+    history: Vec<(u8, Outcome)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Event {
+    Ask(usize),
+    Claim(usize),
+    ClaimAnswered(usize),
+    /// The answer to a claim is lost; the worker compares what it holds with the database and gives the job back.
+    ClaimForgotten(usize),
+    Commit(usize),
+    CommitAnswered(usize),
+    /// The answer to a commit is lost; the worker commits again.
+    CommitForgotten(usize),
+    /// The lease ends, whether the process lives or not.
+    LeaseEnds(usize),
+    /// A running job of a worker that is not live goes to others.
+    Sweep,
+    /// The heartbeat learns that the worker was declared lost: handlers stop, a new life begins.
+    HeartbeatRefused(usize),
+    /// An operator takes the running job away from its worker.
+    ForceRetry,
+    Crash(usize),
+}
+
+struct ClaimProtocol {
+    /// Whether a commit names its attempt and changes nothing when it is no longer the current one.
+    fenced: bool,
+    /// Whether a worker compares what it holds with what the database says it holds.
+    compares: bool,
+    /// Whether a sweep frees every job of a worker that is not live, or only what it sees in the moment a lease ends.
+    sweeps_always: bool,
+}
+
+/// As it is.
+const HONEST: ClaimProtocol = ClaimProtocol {
+    fenced: true,
+    compares: true,
+    sweeps_always: true,
+};
+
+impl Model for ClaimProtocol {
+    type State = Claims;
+    type Action = Event;
+
+    fn init_states(&self) -> Vec<Claims> {
+        vec![Claims {
+            job: Job::Available,
+            attempt: 0,
+            life: [0; WORKERS],
+            live: [true; WORKERS],
+            process: [Process::Idle; WORKERS],
+            effects: Vec::new(),
+            history: Vec::new(),
+        }]
+    }
+
+    fn actions(&self, state: &Claims, events: &mut Vec<Event>) {
+        let may_disturb = state.attempt < MOST_CLAIMS;
+        for worker in 0..WORKERS {
+            match state.process[worker] {
+                Process::Idle => {
+                    if state.live[worker]
+                        && state.job == Job::Available
+                        && (may_disturb || worker == STEADY)
+                    {
+                        events.push(Event::Ask(worker));
+                    }
+                }
+                Process::Asking => events.push(Event::Claim(worker)),
+                Process::Claiming { .. } => {
+                    events.push(Event::ClaimAnswered(worker));
+                    if may_disturb {
+                        events.push(Event::ClaimForgotten(worker));
+                    }
+                }
+                Process::Working { .. } => events.push(Event::Commit(worker)),
+                Process::Committed { .. } => {
+                    events.push(Event::CommitAnswered(worker));
+                    events.push(Event::CommitForgotten(worker));
+                }
+                Process::Dead => {}
+            }
+            if worker == STEADY {
+                continue;
+            }
+            if state.live[worker] {
+                events.push(Event::LeaseEnds(worker));
+            } else if state.process[worker] != Process::Dead && state.life[worker] < MOST_LIVES {
+                events.push(Event::HeartbeatRefused(worker));
+            }
+            if state.process[worker] != Process::Dead {
+                events.push(Event::Crash(worker));
+            }
+        }
+        if let Job::Running { by, life } = state.job {
+            if self.sweeps_always && !state.is_live(by, life) {
+                events.push(Event::Sweep);
+            }
+            if may_disturb {
+                events.push(Event::ForceRetry);
+            }
+        }
+    }
+
+    fn next_state(&self, state: &Claims, event: Event) -> Option<Claims> {
+        let mut next = state.clone();
+        match event {
+            Event::Ask(worker) => next.process[worker] = Process::Asking,
+            Event::Claim(worker) => {
+                // Somebody else was quicker: `SKIP LOCKED` gives this one nothing.
+                if state.job != Job::Available {
+                    next.process[worker] = Process::Idle;
+                    return Some(next);
+                }
+                next.attempt += 1;
+                next.job = Job::Running {
+                    by: worker,
+                    life: state.life[worker],
+                };
+                next.process[worker] = Process::Claiming {
+                    attempt: next.attempt,
+                };
+            }
+            Event::ClaimAnswered(worker) => {
+                let Process::Claiming { attempt } = state.process[worker] else {
+                    return None;
+                };
+                next.process[worker] = Process::Working { attempt };
+            }
+            Event::ClaimForgotten(worker) => {
+                let Process::Claiming { attempt } = state.process[worker] else {
+                    return None;
+                };
+                next.process[worker] = Process::Idle;
+                if self.compares && state.holds(worker, attempt) {
+                    next.take_away(Outcome::Released);
+                }
+            }
+            Event::Commit(worker) => {
+                let Process::Working { attempt } = state.process[worker] else {
+                    return None;
+                };
+                let applied = if state.holds(worker, attempt) || !self.fenced {
+                    if state.job != Job::Completed {
+                        next.job = Job::Completed;
+                        next.history.push((attempt, Outcome::Completed));
+                    }
+                    // Without a fence nobody can tell a late end from the one that was recorded.
+                    next.effects.push(attempt);
+                    true
+                } else {
+                    // The end of this very attempt may be there already: its answer was lost.
+                    state.history.contains(&(attempt, Outcome::Completed))
+                };
+                next.process[worker] = Process::Committed { attempt, applied };
+            }
+            Event::CommitAnswered(worker) => next.process[worker] = Process::Idle,
+            Event::CommitForgotten(worker) => {
+                let Process::Committed { attempt, .. } = state.process[worker] else {
+                    return None;
+                };
+                next.process[worker] = Process::Working { attempt };
+            }
+            Event::LeaseEnds(worker) => {
+                next.live[worker] = false;
+                if !self.sweeps_always
+                    && matches!(state.job, Job::Running { by, .. } if by == worker)
+                {
+                    next.take_away(Outcome::Lost);
+                }
+            }
+            Event::Sweep => next.take_away(Outcome::Lost),
+            Event::HeartbeatRefused(worker) => {
+                next.live[worker] = true;
+                next.life[worker] += 1;
+                next.process[worker] = Process::Idle;
+            }
+            Event::ForceRetry => next.take_away(Outcome::Superseded),
+            Event::Crash(worker) => next.process[worker] = Process::Dead,
+        }
+        Some(next)
+    }
+
+    fn within_boundary(&self, state: &Claims) -> bool {
+        // Two effects refute the model; without a fence there would be ever more.
+        state.effects.len() <= 2
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always(TWICE, |_, state: &Claims| state.effects.len() <= 1),
+            Property::always(
+                "a completed job has its effect, and no other has one",
+                |_, state: &Claims| (state.job == Job::Completed) == (state.effects.len() == 1),
+            ),
+            Property::always(
+                "a worker is told the truth about its end",
+                |_, state: &Claims| {
+                    state.process.iter().all(|process| match process {
+                        Process::Committed { attempt, applied } => {
+                            *applied == state.effects.contains(attempt)
+                        }
+                        _ => true,
+                    })
+                },
+            ),
+            Property::always("the history explains the job", |_, state: &Claims| {
+                state.is_explained()
+            }),
+            Property::always(STUCK, |model: &Self, state: &Claims| {
+                let mut events = Vec::new();
+                model.actions(state, &mut events);
+                // Neither misfortune nor an operator may be what the work waits for.
+                events.retain(|event| !matches!(event, Event::Crash(_) | Event::ForceRetry));
+                !events.is_empty() || state.job == Job::Completed
+            }),
+            Property::sometimes("an attempt is late", |_, state: &Claims| {
+                state
+                    .process
+                    .iter()
+                    .any(|process| matches!(process, Process::Committed { applied: false, .. }))
+            }),
+            Property::sometimes(
+                "the fourth attempt completes the job",
+                |_, state: &Claims| state.effects == [4],
+            ),
+            Property::sometimes(
+                "a claim commits after its worker was declared lost",
+                |_, state: &Claims| match state.job {
+                    Job::Running { by, life } => {
+                        !state.is_live(by, life)
+                            && matches!(state.process[by], Process::Claiming { .. })
+                    }
+                    _ => false,
+                },
+            ),
+        ]
+    }
+}
+
+const TWICE: &str = "nothing takes effect twice";
+const STUCK: &str = "work that can go no further is done";
+
+impl Claims {
+    fn holds(&self, worker: usize, attempt: u8) -> bool {
+        matches!(self.job, Job::Running { by, .. } if by == worker) && self.attempt == attempt
+    }
+
+    fn is_live(&self, worker: usize, life: u8) -> bool {
+        self.live[worker] && self.life[worker] == life
+    }
+
+    fn take_away(&mut self, outcome: Outcome) {
+        self.job = Job::Available;
+        self.history.push((self.attempt, outcome));
+    }
+
+    /// Every claim that is over has exactly one row, and only the last one of a completed job completed.
+    fn is_explained(&self) -> bool {
+        let over = if matches!(self.job, Job::Running { .. }) {
+            self.attempt - 1
+        } else {
+            self.attempt
+        };
+        let mut attempts: Vec<u8> = self.history.iter().map(|(attempt, _)| *attempt).collect();
+        attempts.sort_unstable();
+        let completed: Vec<u8> = self
+            .history
+            .iter()
+            .filter(|(_, outcome)| *outcome == Outcome::Completed)
+            .map(|(attempt, _)| *attempt)
+            .collect();
+        attempts == (1..=over).collect::<Vec<_>>() && completed == self.effects
+    }
+}
+
+#[test]
+fn claims_are_exact_in_every_order_of_crashes_expiries_and_lost_answers() {
+    let checker = HONEST.checker().threads(2).spawn_bfs().join();
+    checker.assert_properties();
+    // As many as there are: a model that lost half of its world would prove half as much.
+    assert!(
+        checker.unique_state_count() > 500_000,
+        "only {} states were looked at",
+        checker.unique_state_count()
+    );
+}
+
+/// The events on the shortest way to where `broken` violates `property`.
+fn refuted(broken: ClaimProtocol, property: &'static str) -> Vec<Event> {
+    let checker = broken
+        .checker()
+        .finish_when(stateright::HasDiscoveries::AnyOf([property].into()))
+        .spawn_bfs()
+        .join();
+    checker
+        .discovery(property)
+        .unwrap_or_else(|| panic!("the checker accepts the broken twin: {property}"))
+        .into_actions()
+}
+
+#[test]
+fn the_checker_refutes_claims_without_a_fence() {
+    let way = refuted(
+        ClaimProtocol {
+            fenced: false,
+            ..HONEST
+        },
+        TWICE,
+    );
+    let commits = way
+        .iter()
+        .filter(|event| matches!(event, Event::Commit(_)))
+        .count();
+    assert_eq!(commits, 2, "the shortest way there is a second commit");
+}
+
+#[test]
+fn the_checker_refutes_workers_that_do_not_compare_what_they_hold() {
+    let way = refuted(
+        ClaimProtocol {
+            compares: false,
+            ..HONEST
+        },
+        STUCK,
+    );
+    assert!(
+        way.iter()
+            .any(|event| matches!(event, Event::ClaimForgotten(_))),
+        "a job that nobody knows to be running: {way:?}"
+    );
+}
+
+#[test]
+fn the_checker_refutes_sweeps_that_look_only_once() {
+    let way = refuted(
+        ClaimProtocol {
+            sweeps_always: false,
+            ..HONEST
+        },
+        STUCK,
+    );
+    let place = |wanted: fn(&Event) -> bool| way.iter().position(wanted);
+    assert!(
+        place(|event| matches!(event, Event::LeaseEnds(_)))
+            < place(|event| matches!(event, Event::Claim(_))),
+        "the claim commits after the sweep has looked: {way:?}"
+    );
+}

@@ -27,18 +27,6 @@ pub enum OperatorError {
     /// Nothing has this key or id.
     #[error("there is no job {0}")]
     UnknownJob(String),
-    /// The job is in a state the action does not fit.
-    #[error("{key} is {state}: {action} is for {allowed}")]
-    WrongState {
-        /// Job key.
-        key: String,
-        /// Its state.
-        state: String,
-        /// What was asked.
-        action: &'static str,
-        /// States it fits.
-        allowed: &'static str,
-    },
     /// The database failed.
     #[error("the database did not answer as expected")]
     Database(#[from] sqlx::Error),
@@ -66,6 +54,12 @@ impl Filter {
             && self.name.is_none()
             && self.queue.is_none()
             && self.round.is_none()
+    }
+
+    /// The one job it names, if it names one.
+    fn one(&self) -> Option<String> {
+        let key = self.key.clone().filter(|key| !key.ends_with('*'));
+        key.or_else(|| self.id.map(|id| id.to_string()))
     }
 
     fn as_json(&self) -> Value {
@@ -239,28 +233,41 @@ pub async fn resume(
     Ok(u64::try_from(resumed).unwrap_or(0))
 }
 
-/// Cancels a job and all below it. Running handlers are told by their token; their late results change nothing.
+/// Cancels jobs and all below them. Running handlers are told by their token; their late results change nothing. Answers how
+/// many had not ended.
 ///
 /// # Errors
 ///
 /// [`OperatorError`].
 pub async fn cancel(
     conn: &mut PgConnection,
-    key: &str,
+    filter: &Filter,
     operator: &Operator<'_>,
 ) -> Result<u64, OperatorError> {
     check(operator)?;
+    if filter.is_empty() {
+        return Err(OperatorError::NoFilter);
+    }
     let mut transaction = conn.begin().await?;
-    if super::job::find(&mut transaction, key).await?.is_none() {
-        return Err(OperatorError::UnknownJob(key.to_owned()));
+    let chosen = format!(
+        "SELECT coalesce(array_agg(job.key) FILTER (WHERE job.finished_at IS NULL), '{{}}'), count(*)
+         FROM job, {FILTER} WHERE {MATCHES}"
+    );
+    let (keys, matching): (Vec<String>, i64) = sqlx::query_as(AssertSqlSafe(chosen))
+        .bind(filter.as_json())
+        .fetch_one(&mut *transaction)
+        .await?;
+    if let (0, Some(one)) = (matching, filter.one()) {
+        return Err(OperatorError::UnknownJob(one));
     }
     let reason = format!("cancelled by {}: {}", operator.name, operator.reason);
-    let cancelled = super::cancel::cancel_unfinished(&mut transaction, &[key], &reason).await?;
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let cancelled = super::cancel::cancel_unfinished(&mut transaction, &keys, &reason).await?;
     keep(
         &mut transaction,
         operator,
         "cancel",
-        key,
+        &filter.as_json().to_string(),
         json!({ "jobs": cancelled }),
     )
     .await?;
@@ -297,6 +304,32 @@ pub async fn pause_queue(
         },
         queue,
         Value::Null,
+    )
+    .await?;
+    Ok(transaction.commit().await?)
+}
+
+/// Sets a queue's limits over all replicas: jobs at once, and starts a second; `None` is no limit.
+///
+/// # Errors
+///
+/// [`OperatorError`].
+pub async fn limit_queue(
+    conn: &mut PgConnection,
+    queue: &str,
+    capacity: Option<i32>,
+    rate_per_second: Option<f64>,
+    operator: &Operator<'_>,
+) -> Result<(), OperatorError> {
+    check(operator)?;
+    let mut transaction = conn.begin().await?;
+    super::queue::limit(&mut transaction, queue, capacity, rate_per_second).await?;
+    keep(
+        &mut transaction,
+        operator,
+        "limit-queue",
+        queue,
+        json!({ "capacity": capacity, "rate_per_second": rate_per_second }),
     )
     .await?;
     Ok(transaction.commit().await?)
@@ -342,7 +375,7 @@ async fn act(
     Ok(u64::try_from(changed).unwrap_or(0))
 }
 
-fn check(operator: &Operator<'_>) -> Result<(), OperatorError> {
+pub(super) fn check(operator: &Operator<'_>) -> Result<(), OperatorError> {
     if operator.reason.trim().is_empty() {
         Err(OperatorError::NoReason)
     } else {
@@ -350,7 +383,7 @@ fn check(operator: &Operator<'_>) -> Result<(), OperatorError> {
     }
 }
 
-async fn keep(
+pub(super) async fn keep(
     transaction: &mut PgTransaction<'_>,
     operator: &Operator<'_>,
     action: &str,

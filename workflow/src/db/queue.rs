@@ -71,6 +71,24 @@ pub async fn limited(conn: &mut PgConnection) -> sqlx::Result<Vec<String>> {
         .await
 }
 
+/// Sets the capacity that the configuration names; a rate and a pause are left to operators. Workers are told only of a change.
+pub async fn configure(conn: &mut PgConnection, name: &str, capacity: i32) -> sqlx::Result<()> {
+    sqlx::query(
+        "WITH changed AS (
+             INSERT INTO queue (name, capacity) VALUES ($1, $2)
+             ON CONFLICT (name) DO UPDATE SET capacity = excluded.capacity WHERE queue.capacity IS DISTINCT FROM excluded.capacity
+             RETURNING name
+         )
+         SELECT pg_notify($3, '*') FROM changed",
+    )
+    .bind(name)
+    .bind(capacity)
+    .bind(super::JOB_CHANNEL)
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
 /// Sets a queue's limits over all replicas.
 pub async fn limit(
     conn: &mut PgConnection,

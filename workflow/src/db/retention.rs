@@ -1,6 +1,9 @@
 //! Retention: history goes when its round is over for everybody.
 
-use sqlx::PgConnection;
+use serde_json::json;
+use sqlx::{Connection as _, PgConnection};
+
+use super::operator::{self, Operator, OperatorError};
 
 /// What a [`prune`] removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -38,6 +41,9 @@ pub enum PruneError {
         /// How many.
         jobs: i64,
     },
+    /// Nobody said why.
+    #[error(transparent)]
+    Refused(#[from] OperatorError),
     /// The database failed.
     #[error("the database did not answer as expected")]
     Database(#[from] sqlx::Error),
@@ -52,7 +58,12 @@ const CHUNK: i64 = 10_000;
 /// # Errors
 ///
 /// [`PruneError`]; then nothing was removed, or what was removed was prunable.
-pub async fn prune(conn: &mut PgConnection, round: u32) -> Result<Pruned, PruneError> {
+pub async fn prune(
+    conn: &mut PgConnection,
+    round: u32,
+    operator: &Operator<'_>,
+) -> Result<Pruned, PruneError> {
+    operator::check(operator)?;
     let number = i32::try_from(round).unwrap_or(i32::MAX);
     let (closed, files, jobs): (bool, i64, i64) = sqlx::query_as(
         "SELECT EXISTS (SELECT FROM round WHERE round = $1 AND closed_at IS NOT NULL),
@@ -97,8 +108,32 @@ pub async fn prune(conn: &mut PgConnection, round: u32) -> Result<Pruned, PruneE
     }
     let files = sqlx::query("DELETE FROM mirror_file WHERE round = $1 AND mirrored_at IS NOT NULL")
         .bind(number)
-        .execute(conn)
+        .execute(&mut *conn)
         .await?;
     pruned.mirror_files = files.rows_affected();
+    forget_workers(conn).await?;
+    let mut transaction = conn.begin().await?;
+    let after = json!({ "jobs": pruned.jobs, "attempts": pruned.attempts, "mirror_files": pruned.mirror_files });
+    operator::keep(
+        &mut transaction,
+        operator,
+        "prune",
+        &format!("round {round}"),
+        after,
+    )
+    .await?;
+    transaction.commit().await?;
     Ok(pruned)
+}
+
+/// Removes workers that are long gone and that no attempt names any more.
+async fn forget_workers(conn: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query(
+        "DELETE FROM worker WHERE state <> 'live' AND lease_expires_at < now() - interval '1 day'
+             AND id NOT IN (SELECT worker_id FROM attempt WHERE worker_id IS NOT NULL)
+             AND id NOT IN (SELECT claimed_by FROM job WHERE claimed_by IS NOT NULL)",
+    )
+    .execute(conn)
+    .await
+    .map(drop)
 }

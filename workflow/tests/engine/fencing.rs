@@ -170,7 +170,7 @@ async fn the_result_of_a_cancelled_attempt_is_told_that_it_was_late(pool: PgPool
     let worker = world.puppet().await;
     let claim = world.claim(worker, "work").await;
     let mut conn = world.conn().await;
-    db::operator::cancel(&mut conn, &key, &operator())
+    db::operator::cancel(&mut conn, &by_key(&key), &operator())
         .await
         .unwrap();
     assert_eq!(

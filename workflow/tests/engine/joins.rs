@@ -83,9 +83,13 @@ async fn a_join_collects_failures_or_fails_with_the_first(pool: PgPool) {
         ))
         .await;
     world.toys.until_started("work/fail/hung", 1).await;
-    db::operator::cancel(&mut *world.conn().await, "work/fail/hung", &operator())
-        .await
-        .unwrap();
+    db::operator::cancel(
+        &mut *world.conn().await,
+        &by_key("work/fail/hung"),
+        &operator(),
+    )
+    .await
+    .unwrap();
     let failed = world.until(&key, |flow| flow.failures > 0, "failed").await;
     assert_eq!(
         failed.error.as_deref(),
@@ -165,7 +169,7 @@ async fn a_join_counts_right_when_children_end_fail_and_are_cancelled_at_once(po
             .await;
         db::operator::cancel(
             &mut *world.conn().await,
-            &format!("doomed/c/hung{n}"),
+            &by_key(&format!("doomed/c/hung{n}")),
             &operator(),
         )
         .await

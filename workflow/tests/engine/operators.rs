@@ -185,7 +185,7 @@ async fn cancelling_a_flow_reaches_its_running_handlers_and_everything_below(poo
     world
         .until_state("script/waiting/event/never", "waiting")
         .await;
-    let cancelled = operator::cancel(&mut *world.conn().await, &key, &operator())
+    let cancelled = operator::cancel(&mut *world.conn().await, &by_key(&key), &operator())
         .await
         .unwrap();
     assert_eq!(
@@ -241,9 +241,13 @@ async fn a_flow_that_is_cancelled_while_it_starts_children_leaves_none_running(p
     let pool = world.pool.clone();
     let key = plan.key();
     let cancel = tokio::spawn(async move {
-        operator::cancel(&mut *pool.acquire().await.unwrap(), &key, &operator())
-            .await
-            .unwrap()
+        operator::cancel(
+            &mut *pool.acquire().await.unwrap(),
+            &by_key(&key),
+            &operator(),
+        )
+        .await
+        .unwrap()
     });
     let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     while world.count(waits).await == 0 {
@@ -384,7 +388,7 @@ async fn every_action_names_who_and_why_and_is_kept(pool: PgPool) {
         .await
         .unwrap_err();
     assert!(matches!(refused, OperatorError::NoFilter));
-    let refused = operator::cancel(&mut conn, "nothing", &operator())
+    let refused = operator::cancel(&mut conn, &by_key("nothing"), &operator())
         .await
         .unwrap_err();
     assert_eq!(refused.to_string(), "there is no job nothing");
@@ -397,12 +401,46 @@ async fn every_action_names_who_and_why_and_is_kept(pool: PgPool) {
     operator::pause_queue(&mut conn, "vlm", true, &operator())
         .await
         .unwrap();
+    operator::limit_queue(&mut conn, "vlm", Some(4), Some(2.0), &operator())
+        .await
+        .unwrap();
     let kept: Vec<(String, String, String)> =
         sqlx::query_as("SELECT operator, action, reason FROM operator_action ORDER BY id")
             .fetch_all(&mut *conn)
             .await
             .unwrap();
-    let expected = ["pause", "resume", "pause-queue"]
+    let expected = ["pause", "resume", "pause-queue", "limit-queue"]
         .map(|action| ("ann".to_owned(), action.to_owned(), "a test".to_owned()));
     assert_eq!(kept, expected);
+}
+
+#[sqlx::test(migrator = "workflow::db::MIGRATOR")]
+async fn a_round_is_cancelled_with_everything_below_it_and_no_other_is_touched(pool: PgPool) {
+    let world = World::working(pool);
+    for round in [1, 2] {
+        let below = Task::new(format!("below {round}"), [Act::UntilCancelled]);
+        let plan = Plan {
+            round: Some(round),
+            ..Plan::new(format!("r{round}"), [Op::Queue(below)])
+        };
+        world.start(&plan).await;
+        world
+            .toys
+            .until_started(&format!("work/below {round}"), 1)
+            .await;
+    }
+    let round = Filter {
+        round: Some(1),
+        ..Filter::default()
+    };
+    let cancelled = operator::cancel(&mut *world.conn().await, &round, &operator()).await;
+    assert_eq!(cancelled.unwrap(), 2, "the flow and its step");
+    assert_eq!(world.find("script/r1").await.unwrap().state, "cancelled");
+    assert_eq!(world.find("script/r2").await.unwrap().state, "waiting");
+    assert_eq!(world.find("work/below 2").await.unwrap().state, "running");
+    let again = operator::cancel(&mut *world.conn().await, &round, &operator()).await;
+    assert_eq!(again.unwrap(), 0, "there is nothing left to cancel");
+    let rest = operator::cancel(&mut *world.conn().await, &by_key("*"), &operator()).await;
+    assert_eq!(rest.unwrap(), 2, "a prefix of keys");
+    world.done().await;
 }

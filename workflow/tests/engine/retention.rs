@@ -33,13 +33,17 @@ async fn the_history_of_a_round_goes_only_when_it_is_closed_mirrored_and_over(po
     sqlx::query(file).execute(&world.pool).await.unwrap();
     let mut conn = world.conn().await;
 
-    let refused = retention::prune(&mut conn, 1).await.unwrap_err();
+    let refused = retention::prune(&mut conn, 1, &operator())
+        .await
+        .unwrap_err();
     assert!(matches!(refused, PruneError::NotClosed(1)), "{refused}");
     sqlx::query("UPDATE round SET closed_at = now() WHERE round = 1")
         .execute(&mut *conn)
         .await
         .unwrap();
-    let refused = retention::prune(&mut conn, 1).await.unwrap_err();
+    let refused = retention::prune(&mut conn, 1, &operator())
+        .await
+        .unwrap_err();
     assert!(
         matches!(refused, PruneError::NotMirrored { round: 1, files: 1 }),
         "{refused}"
@@ -48,7 +52,9 @@ async fn the_history_of_a_round_goes_only_when_it_is_closed_mirrored_and_over(po
         .execute(&mut *conn)
         .await
         .unwrap();
-    let refused = retention::prune(&mut conn, 1).await.unwrap_err();
+    let refused = retention::prune(&mut conn, 1, &operator())
+        .await
+        .unwrap_err();
     assert!(
         matches!(refused, PruneError::Unfinished { round: 1, jobs: 2 }),
         "{refused}"
@@ -59,7 +65,7 @@ async fn the_history_of_a_round_goes_only_when_it_is_closed_mirrored_and_over(po
     world.until_state("script/r1", "completed").await;
     world.until_state("script/r2", "completed").await;
 
-    let pruned = retention::prune(&mut conn, 1).await.unwrap();
+    let pruned = retention::prune(&mut conn, 1, &operator()).await.unwrap();
     assert_eq!(
         pruned,
         retention::Pruned {
@@ -82,8 +88,18 @@ async fn the_history_of_a_round_goes_only_when_it_is_closed_mirrored_and_over(po
         assert_eq!(left, expected, "the other round keeps its {table} rows");
     }
     assert_eq!(
-        retention::prune(&mut conn, 1).await.unwrap(),
+        retention::prune(&mut conn, 1, &operator()).await.unwrap(),
         retention::Pruned::default()
+    );
+    let kept: Vec<(String, String)> =
+        sqlx::query_as("SELECT action, target FROM operator_action ORDER BY id")
+            .fetch_all(&mut *conn)
+            .await
+            .unwrap();
+    assert_eq!(
+        kept,
+        vec![("prune".to_owned(), "round 1".to_owned()); 2],
+        "whoever prunes says who and why; refusals are not actions"
     );
     drop(conn);
     world.done().await;

@@ -3,6 +3,9 @@
 mod bench;
 mod exit;
 mod job;
+mod operator;
+mod queue;
+mod round;
 mod serve;
 mod work;
 
@@ -42,6 +45,12 @@ pub enum Command {
     /// Look at jobs, retry, pause, resume or cancel them.
     #[command(subcommand)]
     Job(job::JobCommand),
+    /// Look at rounds, retry, pause, resume, cancel or prune one.
+    #[command(subcommand)]
+    Round(round::RoundCommand),
+    /// Look at queues, pause, resume or limit one over all workers.
+    #[command(subcommand)]
+    Queue(queue::QueueCommand),
     /// Check a clone of a state repository, offline: exit code 0 when every check holds, 1 with findings, 2 when unreadable.
     Audit(AuditArgs),
     /// Check modules against every rule of a live round (for miners).
@@ -67,6 +76,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Render(command) => serve::render(command).await?,
         Command::Migrate(args) => work::migrate(args).await?,
         Command::Job(command) => job::run(command).await?,
+        Command::Round(command) => round::run(command).await?,
+        Command::Queue(command) => queue::run(command).await?,
         Command::Audit(args) => {
             let code = tokio::task::spawn_blocking(move || audit::run(args)).await?;
             return Ok(u8::try_from(code).unwrap_or(EXIT_UNUSABLE));

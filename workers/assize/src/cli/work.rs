@@ -92,13 +92,7 @@ pub(super) async fn run(args: WorkArgs) -> anyhow::Result<()> {
     // The limit is one for all replicas; those that use the model say what it is.
     if roles.contains(&Role::Judge) {
         let capacity = i32::try_from(settings.vlm_capacity).unwrap_or(i32::MAX);
-        db::queue::limit(
-            &mut *pool.acquire().await?,
-            queues::VLM,
-            Some(capacity),
-            None,
-        )
-        .await?;
+        db::queue::configure(&mut *pool.acquire().await?, queues::VLM, capacity).await?;
     }
 
     let stop = CancellationToken::new();

@@ -12,7 +12,7 @@ mod error;
 mod format;
 mod live;
 mod pages;
-mod queries;
+pub(crate) mod queries;
 #[cfg(test)]
 mod tests;
 

@@ -3,6 +3,6 @@
 //! Statements with optional filters are planned for the values at hand (`persistent(false)`): a plan made for any value
 //! could not use the engine's partial indexes.
 
-pub(super) mod fleet;
-pub(super) mod rounds;
-pub(super) mod steps;
+pub(crate) mod fleet;
+pub(crate) mod rounds;
+pub(crate) mod steps;

@@ -127,13 +127,7 @@ impl Parts {
         let state =
             git_sync::start_current_round(&pool, git.mirror(), &settings.state_repository).await?;
         let capacity = i32::try_from(settings.vlm_capacity).unwrap_or(i32::MAX);
-        db::queue::limit(
-            &mut *pool.acquire().await?,
-            queues::VLM,
-            Some(capacity),
-            None,
-        )
-        .await?;
+        db::queue::configure(&mut *pool.acquire().await?, queues::VLM, capacity).await?;
 
         tasks.spawn(git.run(stop.clone()));
         tasks.spawn(chain_watch::watch(

@@ -45,15 +45,15 @@ pub(super) async fn act_on_step(
         ..Filter::default()
     };
     let mut connection = state.pool.acquire().await?;
-    let step = steps::find(&mut connection, id)
-        .await?
-        .ok_or_else(|| DashboardError::NotFound(format!("step {id}")))?;
+    if steps::find(&mut connection, id).await?.is_none() {
+        return Err(DashboardError::NotFound(format!("step {id}")));
+    }
     let changed = match form.action.as_str() {
         "retry" => operator::retry(&mut connection, &filter, &operator).await?,
         "force-retry" => operator::force_retry(&mut connection, &filter, &operator).await?,
         "pause" => operator::pause(&mut connection, &filter, &operator).await?,
         "resume" => operator::resume(&mut connection, &filter, &operator).await?,
-        "cancel" => operator::cancel(&mut connection, &step.key, &operator).await?,
+        "cancel" => operator::cancel(&mut connection, &filter, &operator).await?,
         _ => return Err(DashboardError::BadField("choose what to do with the step")),
     };
     Ok(Redirect::to(&format!(

@@ -1,9 +1,10 @@
 //! `assize bench …`: measurements, as one JSON object or as text.
 
-use std::path::PathBuf;
+use std::{fs::Permissions, os::unix::fs::PermissionsExt as _, path::PathBuf};
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use render::RendererConfig;
+use workflow::bench::{self as engine, Measure, Report};
 
 /// What to measure.
 #[derive(Debug, Clone, Subcommand)]
@@ -12,6 +13,52 @@ pub enum BenchCommand {
     Render(FileArgs),
     /// Static analysis of modules.
     Validate(FileArgs),
+    /// The engine, on a PostgreSQL of its own with the settings of production.
+    Engine(EngineArgs),
+    /// One process of the engine's `replicas`.
+    #[command(hide = true)]
+    EngineReplica,
+}
+
+/// What to measure of the engine.
+#[derive(Debug, Clone, Args)]
+pub struct EngineArgs {
+    /// Only these, separated by commas; everything if not given.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub only: Vec<EngineMeasure>,
+    /// One JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Measures of the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EngineMeasure {
+    /// 1,000 flows of 10 recorded steps, 50 in flight, one process.
+    Steps,
+    /// 20,000 no-op steps, 50 in flight.
+    Jobs,
+    /// One flow with 10,000 children, and one with 100,000.
+    Fanout,
+    /// From enqueueing to the handler's start on an idle worker.
+    Pickup,
+    /// Steps that wait 50 ms, by one process and by eight.
+    Replicas,
+    /// `jobs` again after 1,000,000 finished steps.
+    Aged,
+}
+
+impl From<EngineMeasure> for Measure {
+    fn from(word: EngineMeasure) -> Self {
+        match word {
+            EngineMeasure::Steps => Self::Steps,
+            EngineMeasure::Jobs => Self::Jobs,
+            EngineMeasure::Fanout => Self::Fanout,
+            EngineMeasure::Pickup => Self::Pickup,
+            EngineMeasure::Replicas => Self::Replicas,
+            EngineMeasure::Aged => Self::Aged,
+        }
+    }
 }
 
 /// Which modules.
@@ -49,6 +96,44 @@ pub(super) async fn run(command: BenchCommand) -> anyhow::Result<()> {
                 render::bench::render(&args.files, args.view_size, args.jobs, config).await;
             print(args.json, &figures?)
         }
+        BenchCommand::Engine(args) => measure_engine(args).await,
+        BenchCommand::EngineReplica => engine::replica().await,
+    }
+}
+
+async fn measure_engine(args: EngineArgs) -> anyhow::Result<()> {
+    let this = std::env::current_exe()?.to_string_lossy().into_owned();
+    let replica = [this, "bench".to_owned(), "engine-replica".to_owned()];
+    let measures: Vec<Measure> = if args.only.is_empty() {
+        Measure::ALL.to_vec()
+    } else {
+        args.only.into_iter().map(Measure::from).collect()
+    };
+    for measure in measures {
+        // A cluster each: what one measure leaves behind is not the next one's burden.
+        // PostgreSQL runs as an account of its own when we are root, and has to get there.
+        let home = tempfile::Builder::new()
+            .prefix("assize-bench-")
+            .permissions(Permissions::from_mode(0o755))
+            .tempdir()?;
+        for report in engine::run(measure, &home.path().join("postgres"), &replica).await? {
+            if args.json {
+                println!("{}", serde_json::to_string(&report)?);
+            } else {
+                tell(&report);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn tell(report: &Report) {
+    println!(
+        "{:<9} {:>10.1} a second   p50 {:>9.3} ms   p95 {:>9.3} ms   p99 {:>9.3} ms   n {}",
+        report.bench, report.per_s, report.p50_ms, report.p95_ms, report.p99_ms, report.n
+    );
+    for (name, value) in &report.more {
+        println!("          {name} = {value}");
     }
 }
 

@@ -49,6 +49,11 @@ impl<'a> EndColumns<'a> {
                 wait_seconds: wait.as_secs_f64(),
                 ..plain("scheduled", "snoozed")
             },
+            End::Declined { because, wait } => EndColumns {
+                wait_seconds: wait.as_secs_f64(),
+                error: Some(because.as_str()),
+                ..plain("scheduled", "released")
+            },
             End::Errored { error, wait } => EndColumns {
                 wait_seconds: wait.as_secs_f64(),
                 ..failed("scheduled", error.as_str())

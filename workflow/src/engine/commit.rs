@@ -79,6 +79,13 @@ pub enum End {
     },
     /// Not now; costs nothing.
     Snoozed(Duration),
+    /// This build cannot run it; left to others and kept with the reason. Costs nothing.
+    Declined {
+        /// What this build lacks.
+        because: String,
+        /// When to offer it again.
+        wait: Duration,
+    },
     /// Our failure; due again after the wait.
     Errored {
         /// The error chain.

@@ -37,7 +37,7 @@ impl Nudge {
             _ => &[],
         };
         let due = match &ending.end {
-            End::Snoozed(wait) | End::Errored { wait, .. } => *wait,
+            End::Snoozed(wait) | End::Errored { wait, .. } | End::Declined { wait, .. } => *wait,
             // The database says when, by its own clock.
             _ if starts.iter().any(|job| job.run_at.is_some()) => Duration::ZERO,
             _ => return,

@@ -36,8 +36,12 @@ pub(crate) struct Runner {
     pub(crate) current_trace: Option<fn() -> Option<String>>,
 }
 
-/// How long an unknown step or flow waits for a worker that knows it, during a deploy.
-const UNKNOWN_NAME_WAIT: Duration = Duration::from_secs(10);
+/// Waits of a step or flow for a worker that knows it, during a deploy; they grow, so that one which waits for ever writes
+/// little history.
+const UNKNOWN_NAME_WAIT: Retry = Retry {
+    first: Duration::from_secs(10),
+    cap: Duration::from_secs(600),
+};
 /// A pass only decides; one that takes longer hangs.
 const PASS_DEADLINE: Duration = Duration::from_secs(300);
 /// How long a cancelled handler may take to stop by itself.
@@ -89,8 +93,10 @@ impl Runner {
 
     async fn run_step(&self, claim: &Claim, cancelled: &CancellationToken) -> End {
         let Some(step) = self.registry.find_step(&claim.name) else {
-            tracing::warn!("this build has no handler for the step; left to others");
-            return End::Snoozed(UNKNOWN_NAME_WAIT);
+            return declined(
+                claim,
+                format!("this build has no handler for the step {}", claim.name),
+            );
         };
         let policy = step.policy();
         let context = StepContext {
@@ -160,15 +166,21 @@ impl Runner {
 
     async fn run_flow(&self, claim: &Claim, cancelled: &CancellationToken) -> Option<End> {
         let Some(definition) = self.registry.find_flow(&claim.name) else {
-            tracing::warn!("this build does not know the flow; left to others");
-            return Some(End::Snoozed(UNKNOWN_NAME_WAIT));
+            return Some(declined(
+                claim,
+                format!("this build does not know the flow {}", claim.name),
+            ));
         };
         if claim.version > definition.version() {
-            tracing::warn!(
-                flow.version = claim.version,
-                "a newer build has started the flow; left to others"
-            );
-            return Some(End::Snoozed(UNKNOWN_NAME_WAIT));
+            return Some(declined(
+                claim,
+                format!(
+                    "a newer build has started the flow {} as version {}, this one has version {}",
+                    claim.name,
+                    claim.version,
+                    definition.version()
+                ),
+            ));
         }
         if !definition.continues(claim.version) {
             return Some(End::Parked(format!(
@@ -282,6 +294,15 @@ impl Runner {
             }
         })
     }
+}
+
+/// The end of an attempt of something that another build knows.
+fn declined(claim: &Claim, what: String) -> End {
+    let because = format!("{what}; left to workers of another build");
+    tracing::warn!("{because}");
+    let tries = u16::try_from(claim.attempt).unwrap_or(u16::MAX);
+    let wait = UNKNOWN_NAME_WAIT.wait(tries, rand::random());
+    End::Declined { because, wait }
 }
 
 /// The end of an attempt that failed on our side.

@@ -129,12 +129,20 @@ async fn an_older_worker_leaves_a_newer_builds_flows_and_steps_to_others(pool: P
         ..NewJob::step::<Work>(&Task::answer("u", 1)).unwrap()
     };
     let step = world.start_job(unknown).await;
-    for key in [&key, &step] {
-        assert_eq!(
-            world.until_state(key, "scheduled").await.failures,
-            0,
-            "not now, and nobody's failure"
-        );
+    for (key, because) in [
+        (
+            &key,
+            "a newer build has started the flow changing as version 2, this one has version 1; left to workers of another build",
+        ),
+        (
+            &step,
+            "this build has no handler for the step of_tomorrow; left to workers of another build",
+        ),
+    ] {
+        let job = world.until_state(key, "scheduled").await;
+        assert_eq!(job.failures, 0, "not now, and nobody's failure");
+        assert_eq!(job.error.as_deref(), Some(because), "refused by name");
+        assert_eq!(world.outcomes(key).await, ["released"]);
     }
     // The deploy goes on.
     world.stop().await;

@@ -1,6 +1,7 @@
 //! The engine's guarantees on a real Postgres, a module each. `workflow/README.md` lists them.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod proxy;
 mod support;
 
 mod crashes;

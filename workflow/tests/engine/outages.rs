@@ -5,7 +5,10 @@ use std::time::Duration;
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use workflow::embedded::{EmbeddedOptions, EmbeddedPostgres};
 
-use crate::support::*;
+use crate::{
+    proxy::{Answers, Proxy},
+    support::*,
+};
 
 const FLOWS: i64 = 30;
 
@@ -127,4 +130,20 @@ async fn workers_go_on_when_postgres_is_restarted() {
     world.done().await;
     pool.close().await;
     drop(postgres);
+}
+
+#[sqlx::test(migrator = "workflow::db::MIGRATOR")]
+async fn nothing_is_lost_or_repeated_when_answers_are_lost_after_their_commit(pool: PgPool) {
+    let world = World::new(pool.clone());
+    let proxy = Proxy::before(&pool, Answers::GetLost);
+    let mut behind = World::new(proxy.pool(&pool));
+    behind.toys = world.toys.clone();
+    for plan in plans() {
+        world.start(&plan).await;
+    }
+    behind.work();
+    everything_is_exact(&world).await;
+    let lost = proxy.lost_commits();
+    assert!(lost >= 5, "only {lost} answers of commits were lost");
+    behind.done().await;
 }

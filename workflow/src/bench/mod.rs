@@ -240,13 +240,18 @@ impl Bench {
         .await?;
         let n = flows * TenSteps::STEPS;
         let started = Instant::now();
-        self.work(&toys, async {
-            self.recorded(&toys, n).await?;
-            Ok(started.elapsed())
-        })
-        .await
-        .and_then(|took| Ok((took, toys.take_durations())))
-        .map(|(took, durations)| report("steps", n, took, &percentiles_of(durations)))
+        let took = self
+            .work(&toys, async {
+                self.recorded(&toys, n).await?;
+                Ok(started.elapsed())
+            })
+            .await?;
+        Ok(report(
+            "steps",
+            n,
+            took,
+            &percentiles_of(toys.take_durations()),
+        ))
     }
 
     async fn jobs(&self, n: usize) -> anyhow::Result<Report> {

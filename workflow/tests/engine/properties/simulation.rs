@@ -1,15 +1,7 @@
-//! Random flows under random crashes, in simulated time.
-//!
-//! No worker runs here: the test claims, ends, dies and lets time pass in the workers' names, in an order that proptest
-//! makes up, through the very statements that workers use. Whatever the order, the flows end with the sums they must have,
-//! and the history explains how.
+//! The world in which made-up flows run: the workers' statements in their names, on a clock that the test moves.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use proptest::{
-    prelude::*,
-    test_runner::{Config, TestRunner},
-};
 use sqlx::{PgConnection, PgPool};
 use workflow::{
     db,
@@ -19,79 +11,11 @@ use workflow::{
     },
 };
 
+use super::made_up::*;
 use crate::support::*;
 
-/// A flow: joins one after the other, each of steps with these values.
-#[derive(Debug, Clone)]
-struct Toy {
-    joins: Vec<Vec<i64>>,
-}
-
-/// What happens next.
-#[derive(Debug, Clone)]
-enum Happening {
-    /// A worker claims up to so many jobs.
-    Claim {
-        worker: usize,
-        most: i32,
-    },
-    /// One of the attempts under way ends; failures and snoozes are our side's.
-    End {
-        place: usize,
-        how: How,
-    },
-    /// The answer to the last commit was lost: the same end is committed again.
-    Again,
-    /// A worker dies: nothing of what it had under way is ever heard of again. Its lease ends with the next tide of time.
-    Die {
-        worker: usize,
-    },
-    /// A worker is declared lost although it lives: what it has under way goes on and ends late.
-    Lose {
-        worker: usize,
-    },
-    /// Time passes.
-    Pass {
-        seconds: i64,
-    },
-    Sweep,
-    Promote,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum How {
-    Done,
-    Fail,
-    Snooze,
-}
-
-const WORKERS: usize = 3;
-/// More than one case ever needs: nothing is parked here.
-const FAILURES: i16 = 10_000;
-
-fn toys() -> impl Strategy<Value = Vec<Toy>> {
-    let join = prop::collection::vec(1..100_i64, 1..4);
-    let toy = prop::collection::vec(join, 1..3).prop_map(|joins| Toy { joins });
-    prop::collection::vec(toy, 1..4)
-}
-
-fn happenings() -> impl Strategy<Value = Vec<Happening>> {
-    let how = prop_oneof![4 => Just(How::Done), 1 => Just(How::Fail), 1 => Just(How::Snooze)];
-    let happening = prop_oneof![
-        5 => (0..WORKERS, 1..4_i32).prop_map(|(worker, most)| Happening::Claim { worker, most }),
-        8 => (0..100_usize, how).prop_map(|(place, how)| Happening::End { place, how }),
-        2 => Just(Happening::Again),
-        1 => (0..WORKERS).prop_map(|worker| Happening::Die { worker }),
-        1 => (0..WORKERS).prop_map(|worker| Happening::Lose { worker }),
-        2 => (1..60_i64).prop_map(|seconds| Happening::Pass { seconds }),
-        1 => Just(Happening::Sweep),
-        1 => Just(Happening::Promote),
-    ];
-    prop::collection::vec(happening, 0..60)
-}
-
 /// The world between two happenings.
-struct Simulation {
+pub(super) struct Simulation {
     conn: PgConnection,
     /// Database ids of the workers' present lives.
     workers: Vec<i64>,
@@ -100,7 +24,7 @@ struct Simulation {
 }
 
 impl Simulation {
-    async fn begin(pool: &PgPool, toys: &[Toy]) -> Self {
+    pub(super) async fn begin(pool: &PgPool, toys: &[Toy]) -> Self {
         workflow::testing::forget_everything(pool).await.unwrap();
         let mut conn = connect(pool).await;
         let flows: Vec<NewJob> = (0..toys.len())
@@ -129,7 +53,7 @@ impl Simulation {
             .unwrap()
     }
 
-    async fn happen(&mut self, toys: &[Toy], happening: &Happening) {
+    pub(super) async fn happen(&mut self, toys: &[Toy], happening: &Happening) {
         match happening {
             Happening::Claim { worker, most } => {
                 let queues = ["flow".to_owned(), "work".to_owned()];
@@ -190,6 +114,28 @@ impl Simulation {
             }
             Happening::Sweep => drop(db::worker::sweep(&mut self.conn).await.unwrap()),
             Happening::Promote => drop(db::event::promote(&mut self.conn).await.unwrap()),
+            Happening::Fire { value } => {
+                let fired = sqlx::query_scalar::<_, bool>(
+                    "SELECT EXISTS (SELECT FROM event WHERE name = $1)",
+                )
+                .bind(event(*value))
+                .fetch_one(&mut self.conn)
+                .await
+                .unwrap();
+                let payload = if fired { -1 } else { *value };
+                db::fire(&mut self.conn, &event(*value), &payload.into())
+                    .await
+                    .unwrap();
+            }
+            Happening::ForceRetry => {
+                let steps = db::operator::Filter {
+                    queue: Some("work".to_owned()),
+                    ..db::operator::Filter::default()
+                };
+                db::operator::force_retry(&mut self.conn, &steps, &operator())
+                    .await
+                    .unwrap();
+            }
             Happening::End { .. } => {}
         }
     }
@@ -219,7 +165,7 @@ impl Simulation {
         }
     }
 
-    /// What a pass of a flow would do: the next join that has not ended, or the sum.
+    /// What a pass of a flow would do: start what the next stage needs, or answer the sum.
     async fn pass(&mut self, toys: &[Toy], claim: &Claim) -> End {
         let flow: usize = claim.key["script/".len()..].parse().unwrap();
         let mut histories = db::job::histories(&mut self.conn, &[claim.id])
@@ -227,22 +173,14 @@ impl Simulation {
             .unwrap();
         let history = histories.remove(&claim.id).unwrap_or_default();
         let mut sum = 0;
-        for (place, join) in toys[flow].joins.iter().enumerate() {
-            let jobs = join.iter().enumerate().map(|(step, value)| {
-                let task = Task::answer(format!("{flow}/{place}/{step}"), *value);
-                let join_id = Some(i64::from(claim.attempt) * 100 + place as i64);
-                NewJob {
-                    wakes: "last",
-                    join_id,
-                    max_failures: FAILURES,
-                    ..NewJob::step::<Work>(&task).unwrap()
-                }
-            });
-            let (ended, open): (Vec<NewJob>, Vec<NewJob>) = jobs.partition(|job| {
-                history
-                    .get(&job.key)
-                    .is_some_and(|child| child.state == "completed")
-            });
+        for (place, stage) in toys[flow].stages.iter().enumerate() {
+            let (ended, open): (Vec<NewJob>, Vec<NewJob>) = jobs(flow, place, stage, claim.attempt)
+                .into_iter()
+                .partition(|job| {
+                    history
+                        .get(&job.key)
+                        .is_some_and(|child| child.state == "completed")
+                });
             if !open.is_empty() {
                 let starts = open
                     .into_iter()
@@ -263,7 +201,7 @@ impl Simulation {
     }
 
     /// Lets honest workers finish what is left.
-    async fn settle(&mut self, toys: &[Toy]) {
+    pub(super) async fn settle(&mut self, toys: &[Toy]) {
         // Whoever did not beat is gone by now.
         self.under_way.clear();
         self.last = None;
@@ -271,6 +209,9 @@ impl Simulation {
             .await
             .unwrap();
         self.workers = vec![self.register().await];
+        for value in 1..SHARED {
+            self.happen(toys, &Happening::Fire { value }).await;
+        }
         for _ in 0..200 {
             self.happen(toys, &Happening::Pass { seconds: 100 }).await;
             self.happen(toys, &Happening::Sweep).await;
@@ -300,13 +241,13 @@ impl Simulation {
         panic!("the flows never end");
     }
 
-    async fn check(&mut self, toys: &[Toy]) {
+    pub(super) async fn check(&mut self, toys: &[Toy]) {
         for (flow, toy) in toys.iter().enumerate() {
             let row = db::job::find(&mut self.conn, &format!("script/{flow}"))
                 .await
                 .unwrap()
                 .unwrap();
-            let sum: i64 = toy.joins.iter().flatten().sum();
+            let sum: i64 = toy.stages.iter().map(Stage::sum).sum();
             assert_eq!(
                 (row.state.as_str(), row.output),
                 ("completed", Some(sum.into())),
@@ -317,16 +258,24 @@ impl Simulation {
         type Row = (String, String, i32, i16, Vec<i32>, Vec<String>);
         let jobs: Vec<Row> = sqlx::query_as(
             "SELECT key, state, job.attempt, failures, array_agg(a.attempt ORDER BY a.attempt), array_agg(a.outcome ORDER BY a.attempt)
-             FROM job LEFT JOIN attempt a ON a.job_id = job.id GROUP BY job.id",
+             FROM job LEFT JOIN attempt a ON a.job_id = job.id WHERE kind <> 'wait' GROUP BY job.id",
         )
         .fetch_all(&mut self.conn)
         .await
         .unwrap();
-        let expected: usize = toys
-            .iter()
-            .map(|toy| 1 + toy.joins.iter().map(Vec::len).sum::<usize>())
-            .sum();
-        assert_eq!(jobs.len(), expected);
+        let asked = toys.iter().enumerate().flat_map(|(flow, toy)| {
+            let stages = toy.stages.iter().enumerate();
+            stages.flat_map(move |(place, stage)| super::made_up::jobs(flow, place, stage, 1))
+        });
+        let steps: HashSet<String> = asked
+            .filter(|job| job.kind == "step")
+            .map(|job| job.key)
+            .collect();
+        assert_eq!(
+            jobs.len(),
+            toys.len() + steps.len(),
+            "each step is there once"
+        );
         let events: Vec<(String, i64)> =
             sqlx::query_as("SELECT name, (payload #>> '{}')::bigint FROM event")
                 .fetch_all(&mut self.conn)
@@ -346,12 +295,12 @@ impl Simulation {
                 earlier.iter().all(|outcome| outcome != "completed"),
                 "{key} completed twice: {outcomes:?}"
             );
-            // A flow's failures are forgiven when it goes back to sleep.
-            let since_sleep = earlier
-                .rsplit(|outcome| outcome == "suspended")
+            // Failures are forgiven when a flow goes back to sleep and when an operator starts a step anew.
+            let since_then = earlier
+                .rsplit(|outcome| ["suspended", "superseded"].contains(&outcome.as_str()))
                 .next()
                 .unwrap_or_default();
-            let failed = since_sleep
+            let failed = since_then
                 .iter()
                 .filter(|outcome| ["errored", "lost"].contains(&outcome.as_str()))
                 .count();
@@ -372,8 +321,8 @@ impl Simulation {
                 .await
                 .unwrap();
         assert_eq!(
-            (open, joining),
-            (Some(0), Some(0)),
+            (open.unwrap_or(0), joining.unwrap_or(0)),
+            (0, 0),
             "every join is counted down to nothing"
         );
     }
@@ -388,41 +337,4 @@ fn completed_with_event(claim: &Claim, sum: i64) -> End {
         output: sum.into(),
         effects,
     }
-}
-
-#[sqlx::test(migrator = "workflow::db::MIGRATOR")]
-async fn random_flows_end_exactly_under_random_crashes_and_the_history_explains_it(pool: PgPool) {
-    // proptest's cases are not async: they run one after the other on a thread of their own.
-    let options = (*pool.connect_options()).clone();
-    tokio::task::spawn_blocking(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        let pool = runtime.block_on(async {
-            sqlx::postgres::PgPoolOptions::new()
-                .max_connections(2)
-                .connect_lazy_with(options)
-        });
-        let mut runner = TestRunner::new(Config {
-            cases: 48,
-            failure_persistence: None,
-            max_shrink_iters: 200,
-            ..Config::default()
-        });
-        let ran = runner.run(&(toys(), happenings()), |(toys, happenings)| {
-            runtime.block_on(async {
-                let mut simulation = Simulation::begin(&pool, &toys).await;
-                for happening in &happenings {
-                    simulation.happen(&toys, happening).await;
-                }
-                simulation.settle(&toys).await;
-                simulation.check(&toys).await;
-            });
-            Ok(())
-        });
-        ran.unwrap();
-    })
-    .await
-    .unwrap();
 }

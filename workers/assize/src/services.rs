@@ -13,10 +13,10 @@ use crate::{
         clouds::{CloudKind, GpuCloud, RunPod, Targon, Verda, VerdaCredentials},
         embedder::HistogramEmbedder,
         github::{ActionsSettings, HttpActions},
-        object_store::{S3ObjectStore, S3Settings},
+        object_store::{ObjectStore, S3ObjectStore, S3Settings},
         pod::{HttpPods, PodSettings},
         prompt_images::HttpPromptImages,
-        render_service::{HttpRenderService, RenderSettings},
+        render_service::{CachedRenderService, HttpRenderService, RenderSettings},
         vlm::{HttpVlm, VlmSettings},
     },
     egress::Egress,
@@ -41,14 +41,22 @@ const VLM_DEADLINE: Duration = Duration::from_secs(120);
 /// If the HTTP client cannot be made or the host map is wrong.
 pub fn services(pool: PgPool, settings: &Settings) -> anyhow::Result<Services> {
     let egress = Egress::new(&settings.host_map).context("EGRESS_HOST_MAP cannot be used")?;
-    let store = S3ObjectStore::new(S3Settings {
+    let store: Arc<dyn ObjectStore> = Arc::new(S3ObjectStore::new(S3Settings {
         endpoint: settings.s3_endpoint.clone(),
         bucket: settings.s3_bucket.clone(),
         access_key_id: settings.s3_access_key.clone(),
         secret_access_key: settings.s3_secret_key.clone(),
         public_base: settings.cdn_url.clone(),
         attempt_deadline: S3_DEADLINE,
-    });
+    }));
+    let renderer = HttpRenderService::new(
+        egress.clone(),
+        RenderSettings {
+            base_url: settings.render_url.clone(),
+            api_key: settings.render_api_key.clone(),
+            deadline: RENDER_DEADLINE,
+        },
+    );
     Ok(Services {
         pool,
         chain: Arc::new(SubxtChain::new(ChainSettings::new(
@@ -59,20 +67,13 @@ pub fn services(pool: PgPool, settings: &Settings) -> anyhow::Result<Services> {
             CdnSettings::default(),
         )),
         prompt_images: Arc::new(PromptCache::new(HttpPromptImages::new(egress.clone()))),
-        store: Arc::new(store),
+        store: store.clone(),
         layout: Layout::new(
             settings.cdn_url.clone(),
             DEFAULT_STORAGE_KEY_TEMPLATE,
             DEFAULT_STORAGE_ROOT_FOLDER,
         ),
-        renderer: Arc::new(HttpRenderService::new(
-            egress.clone(),
-            RenderSettings {
-                base_url: settings.render_url.clone(),
-                api_key: settings.render_api_key.clone(),
-                deadline: RENDER_DEADLINE,
-            },
-        )),
+        renderer: Arc::new(CachedRenderService::new(renderer, store)),
         embedder: Arc::new(HistogramEmbedder),
         vlm: Arc::new(HttpVlm::new(
             egress.clone(),

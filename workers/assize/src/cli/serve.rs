@@ -30,12 +30,12 @@ pub struct DashboardArgs {
 pub enum RenderCommand {
     /// Serve /views, /render, /render/grid, /health, /ping.
     Serve {
-        /// Where to listen.
-        #[arg(long, value_name = "ADDRESS:PORT", default_value_t = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8000))]
-        listen: SocketAddr,
-        /// Pages of the browser: modules at once.
-        #[arg(long, default_value_t = 2)]
-        pages: usize,
+        /// Where to listen. When missing: at `PORT` on every address, or at 127.0.0.1:8000 where that is not set.
+        #[arg(long, value_name = "ADDRESS:PORT")]
+        listen: Option<SocketAddr>,
+        /// Modules at once; `RENDER_POOL_SIZE` when missing, else 2.
+        #[arg(long)]
+        pages: Option<usize>,
     },
 }
 
@@ -64,12 +64,17 @@ pub(super) async fn dashboard(args: DashboardArgs) -> anyhow::Result<()> {
 
 pub(super) async fn render(command: RenderCommand) -> anyhow::Result<()> {
     let RenderCommand::Serve { listen, pages } = command;
+    let listen = match listen {
+        Some(listen) => listen,
+        None => render_address(std::env::var("PORT").ok().as_deref())?,
+    };
     let listener = TcpListener::bind(listen).await.with_context(|| {
         format!("{listen} cannot be used for the renderer; is its port in use?")
     })?;
+    let config = RendererConfig::from_env();
     let config = RendererConfig {
-        pages: pages.max(1),
-        ..RendererConfig::from_env()
+        pages: pages.unwrap_or(config.pages).max(1),
+        ..config
     };
     let renderer = Arc::new(
         Renderer::launch(config)
@@ -82,7 +87,37 @@ pub(super) async fn render(command: RenderCommand) -> anyhow::Result<()> {
         .context("the render service ended")
 }
 
+/// Where the renderer listens when nobody says so: as the reference does where its variable is set.
+fn render_address(port: Option<&str>) -> anyhow::Result<SocketAddr> {
+    const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8000);
+    match port {
+        None | Some("") => Ok(DEFAULT),
+        Some(port) => {
+            let port = port
+                .parse()
+                .with_context(|| format!("PORT is `{port}`, which is no port"))?;
+            Ok((Ipv4Addr::UNSPECIFIED, port).into())
+        }
+    }
+}
+
 pub(super) async fn miner(command: MinerCommand) -> anyhow::Result<()> {
     let MinerCommand::Serve { listen } = command;
     miner::serve(listen).await.context("the pod service ended")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn the_renderer_listens_as_its_container_says() {
+        let address = |port| render_address(port).unwrap().to_string();
+        assert_eq!(address(None), "127.0.0.1:8000");
+        assert_eq!(address(Some("")), "127.0.0.1:8000");
+        assert_eq!(address(Some("80")), "0.0.0.0:80");
+        assert!(render_address(Some("eighty")).is_err());
+    }
 }

@@ -1,4 +1,4 @@
-//! Reads the tar file that the render service answers with.
+//! The tar file that the render service answers with, read and written.
 
 use std::io::Read;
 
@@ -11,6 +11,9 @@ use super::RenderedBundle;
 use crate::clients::png;
 
 const MAX_ENTRIES: usize = 64;
+
+/// The `renderer_version` of the fake.
+pub const FAKE_VERSION: &str = "fake";
 
 /// `metadata.json` in the tar file.
 #[derive(Deserialize)]
@@ -104,43 +107,36 @@ pub fn of_one_picture(picture: &Bytes) -> RenderedBundle {
         grid: picture.clone(),
         metrics: serde_json::json!({}),
         document_sha256: String::new(),
-        renderer_version: "fake".to_owned(),
+        renderer_version: FAKE_VERSION.to_owned(),
     }
 }
 
-/// A tar file as the render service sends it, with every picture `picture`.
-#[cfg(test)]
-pub fn write(picture: &[u8], leave_out: &str) -> Vec<u8> {
+/// The tar file of `bundle`, as [`read`] takes it.
+///
+/// # Errors
+///
+/// Those of writing to memory: none that is known.
+pub fn write(bundle: &RenderedBundle) -> std::io::Result<Vec<u8>> {
     let metadata = serde_json::json!({
-        "metrics": {"vertices": 24},
-        "document_sha256": "ab",
-        "renderer_version": "test",
+        "metrics": bundle.metrics,
+        "document_sha256": bundle.document_sha256,
+        "renderer_version": bundle.renderer_version,
     });
-    let metadata = metadata.to_string();
-    let white = WHITE_VIEWS
-        .iter()
-        .map(|view| (format!("white/{}.png", view.name), picture));
-    let gray = GRAY_VIEWS
-        .iter()
-        .map(|view| (format!("gray/{}.png", view.name), picture));
-    let rest = [
-        (GRID.to_owned(), picture),
-        ("metadata.json".to_owned(), metadata.as_bytes()),
-    ];
-    let mut builder = tar::Builder::new(Vec::new());
-    for (name, bytes) in rest
-        .into_iter()
-        .chain(gray)
-        .chain(white)
-        .filter(|(name, _)| name != leave_out)
-    {
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut add = |name: String, bytes: &[u8]| {
         let mut header = tar::Header::new_gnu();
         header.set_size(bytes.len() as u64);
-        builder
-            .append_data(&mut header, name, bytes)
-            .expect("memory can be written");
+        header.set_mode(0o644);
+        archive.append_data(&mut header, name, bytes)
+    };
+    for (folder, pictures) in [("white", &bundle.white), ("gray", &bundle.gray)] {
+        for (name, png) in pictures {
+            add(format!("{folder}/{name}.png"), png)?;
+        }
     }
-    builder.into_inner().expect("memory can be written")
+    add(GRID.to_owned(), &bundle.grid)?;
+    add("metadata.json".to_owned(), metadata.to_string().as_bytes())?;
+    archive.into_inner()
 }
 
 #[cfg(test)]
@@ -150,44 +146,51 @@ mod tests {
     use super::*;
     use crate::clients::testing;
 
-    #[test]
-    fn all_pictures_are_found_by_name_whatever_the_order_of_the_file() {
+    fn bundle() -> RenderedBundle {
         let picture = testing::png(2, 2, [1, 2, 3]);
-        let bundle = read(&write(&picture, "").into()).unwrap();
-        assert!(
-            bundle
-                .white
-                .keys()
-                .eq(WHITE_VIEWS.iter().map(|view| view.name))
-        );
-        assert!(
-            bundle
-                .gray
-                .keys()
-                .eq(GRAY_VIEWS.iter().map(|view| view.name))
-        );
-        assert_eq!(&*bundle.grid, &*picture);
-        assert_eq!(bundle.metrics["vertices"], 24);
+        RenderedBundle {
+            metrics: serde_json::json!({"vertices": 24}),
+            ..of_one_picture(&picture.into())
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let bundle = bundle();
+        assert_eq!(bundle.white.len(), WHITE_VIEWS.len());
+        assert_eq!(read(&write(&bundle).unwrap().into()).unwrap(), bundle);
+    }
+
+    #[test]
+    fn the_order_of_the_file_does_not_matter() {
+        let mut turned = bundle();
+        turned.white.reverse();
+        let found = read(&write(&turned).unwrap().into()).unwrap();
+        let names = WHITE_VIEWS.iter().map(|view| view.name);
+        assert!(found.white.keys().eq(names));
     }
 
     #[test]
     fn what_is_missing_or_damaged_is_named() {
-        let picture = testing::png(2, 2, [1, 2, 3]);
-        let problem = |bytes: Vec<u8>| read(&bytes.into()).unwrap_err();
+        let problem = |bundle: &RenderedBundle| read(&write(bundle).unwrap().into()).unwrap_err();
+        let mut missing = bundle();
+        missing.gray.shift_remove("front_left");
+        assert_eq!(problem(&missing), "no gray/front_left.png");
+        let not_a_picture = of_one_picture(&Bytes::from_static(b"GIF"));
         assert_eq!(
-            problem(write(&picture, "gray/front_left.png")),
-            "no gray/front_left.png"
-        );
-        assert_eq!(
-            problem(write(&picture, "metadata.json")),
-            "no metadata.json"
-        );
-        assert_eq!(
-            problem(write(b"GIF", "")),
+            problem(&not_a_picture),
             "white/front_left.png, which is no PNG file"
         );
-        assert!(problem(b"garbage".repeat(200)).starts_with("a bad tar file"));
-        let cut = write(&vec![0x89; 2000], "");
-        assert!(problem(cut[..700].to_vec()).contains("tar file"));
+        let empty = tar::Builder::new(Vec::new()).into_inner().unwrap();
+        assert_eq!(read(&empty.into()).unwrap_err(), "no white/front_left.png");
+        let garbage = b"garbage".repeat(200);
+        assert!(
+            read(&garbage.into())
+                .unwrap_err()
+                .starts_with("a bad tar file")
+        );
+        let large = of_one_picture(&vec![0x89; 2000].into());
+        let cut = write(&large).unwrap()[..700].to_vec();
+        assert!(read(&cut.into()).unwrap_err().contains("tar file"));
     }
 }

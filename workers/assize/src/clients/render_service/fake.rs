@@ -28,4 +28,8 @@ impl RenderService for FakeRenderService {
             ))))
         })
     }
+
+    async fn version(&self) -> Result<String, RenderServiceError> {
+        Ok(bundle::FAKE_VERSION.to_owned())
+    }
 }

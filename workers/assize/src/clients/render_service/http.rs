@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, RequestBuilder, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::json;
@@ -15,6 +15,9 @@ use crate::egress::Egress;
 
 /// Largest answer, in bytes: 13 pictures of a megapixel of noise have about 60 MB.
 const MAX_ANSWER_BYTES: usize = 128 << 20;
+
+/// Largest answer to the question for the version, in bytes.
+const MAX_VERSION_BYTES: usize = 4096;
 
 /// Wait when the service is busy and names none.
 const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(2);
@@ -38,6 +41,12 @@ pub struct HttpRenderService {
     settings: RenderSettings,
 }
 
+/// What the service says of itself.
+#[derive(Deserialize)]
+struct Version {
+    renderer_version: String,
+}
+
 /// What the service says of a module that broke rules.
 #[derive(Deserialize)]
 struct Rejection {
@@ -50,12 +59,16 @@ impl HttpRenderService {
         Self { egress, settings }
     }
 
-    fn views_url(&self, view_size: u32) -> Url {
+    fn request(&self, method: Method, route: &str, query: Option<&str>) -> RequestBuilder {
         let mut url = self.settings.base_url.clone();
-        let path = format!("{}/views", url.path().trim_end_matches('/'));
+        let path = format!("{}/{route}", url.path().trim_end_matches('/'));
         url.set_path(&path);
-        url.set_query(Some(&format!("img_size={view_size}")));
-        url
+        url.set_query(query);
+        let request = self.egress.request(method, &url);
+        match &self.settings.api_key {
+            Some(key) => request.bearer_auth(key.expose_secret()),
+            None => request,
+        }
     }
 }
 
@@ -66,13 +79,10 @@ impl RenderService for HttpRenderService {
         source: &str,
         view_size: u32,
     ) -> Result<RenderedBundle, RenderServiceError> {
-        let mut request = self
-            .egress
-            .request(Method::POST, &self.views_url(view_size))
+        let query = format!("img_size={view_size}");
+        let request = self
+            .request(Method::POST, "views", Some(&query))
             .json(&json!({ "source": source }));
-        if let Some(key) = &self.settings.api_key {
-            request = request.bearer_auth(key.expose_secret());
-        }
         let answer = exchange(request, self.settings.deadline, MAX_ANSWER_BYTES)
             .await
             .map_err(RenderServiceError::Unavailable)?;
@@ -86,6 +96,19 @@ impl RenderService for HttpRenderService {
             }
             _ => Err(failed(&answer)),
         }
+    }
+
+    async fn version(&self) -> Result<String, RenderServiceError> {
+        let request = self.request(Method::GET, "version", None);
+        let answer = exchange(request, self.settings.deadline, MAX_VERSION_BYTES)
+            .await
+            .map_err(RenderServiceError::Unavailable)?;
+        if answer.status != StatusCode::OK {
+            return Err(failed(&answer));
+        }
+        serde_json::from_slice::<Version>(&answer.body)
+            .map(|version| version.renderer_version)
+            .map_err(|_| failed(&answer))
     }
 }
 
@@ -115,7 +138,7 @@ mod tests {
     use axum::Router;
     use axum::extract::Request;
     use axum::response::IntoResponse;
-    use axum::routing::post;
+    use axum::routing::{get, post};
     use reqwest::header::AUTHORIZATION;
 
     use super::*;
@@ -143,7 +166,7 @@ mod tests {
     #[tokio::test]
     async fn a_module_becomes_pictures() {
         let picture = testing::png(2, 2, [1, 2, 3]);
-        let body = bundle::write(&picture, "");
+        let body = bundle::write(&bundle::of_one_picture(&picture.into())).unwrap();
         let answer = |request: Request| async move {
             assert_eq!(request.uri().query(), Some("img_size=64"));
             assert_eq!(request.headers()[AUTHORIZATION], "Bearer word");
@@ -160,6 +183,22 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(bundle.white.len() + bundle.gray.len(), 12);
+    }
+
+    #[tokio::test]
+    async fn the_version_is_asked_for() {
+        let answer = |text: &'static str| async move {
+            let base =
+                serve(Router::new().route("/version", get(move || async move { text }))).await;
+            service(base).version().await
+        };
+        assert_eq!(
+            answer(r#"{"renderer_version":"a b"}"#).await.unwrap(),
+            "a b"
+        );
+        assert!(answer("{}").await.is_err());
+        let older = serve(Router::new()).await;
+        assert!(service(older).version().await.is_err());
     }
 
     #[tokio::test]

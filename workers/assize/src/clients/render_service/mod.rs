@@ -1,6 +1,7 @@
 //! The render service: one module in, all its pictures out.
 
 mod bundle;
+mod cached;
 mod fake;
 mod http;
 
@@ -13,10 +14,11 @@ use serde::{Deserialize, Serialize};
 
 use super::wire::ExchangeError;
 
+pub use cached::CachedRenderService;
 pub use fake::FakeRenderService;
 pub use http::{HttpRenderService, RenderSettings};
 
-/// Renders a module. One method: the one thing the step `render` needs.
+/// Renders a module: the one thing the step `render` needs.
 #[async_trait]
 pub trait RenderService: Send + Sync {
     /// Validates `source` and draws its 12 views and its grid, in one execution.
@@ -32,6 +34,13 @@ pub trait RenderService: Send + Sync {
         source: &str,
         view_size: u32,
     ) -> Result<RenderedBundle, RenderServiceError>;
+
+    /// What the pictures depend on besides the module: the `renderer_version` of what would be drawn now.
+    ///
+    /// # Errors
+    ///
+    /// [`RenderServiceError`], never a rejection.
+    async fn version(&self) -> Result<String, RenderServiceError>;
 }
 
 /// The pictures of one module.

@@ -273,8 +273,6 @@ function keepPrograms() {
 
 /** Pixels around the projected box: a line drawn along its edge is wider than the edge. */
 const MARGIN = 3;
-/** Canvas edges are multiples of this, so that similar pictures keep their buffers. */
-const EDGE_STEP = 32;
 const corner = new THREE.Vector3();
 
 /**
@@ -299,11 +297,13 @@ function touchedPart(bounds, size) {
     part.top = Math.max(part.top, y);
   }
   const inside = (value) => Math.min(Math.max(value, 0), size);
+  const left = Math.min(inside(Math.floor(part.left) - MARGIN), size - 1);
+  const bottom = Math.min(inside(Math.floor(part.bottom) - MARGIN), size - 1);
   return {
-    left: inside(Math.floor(part.left) - MARGIN),
-    bottom: inside(Math.floor(part.bottom) - MARGIN),
-    right: inside(Math.ceil(part.right) + MARGIN),
-    top: inside(Math.ceil(part.top) + MARGIN),
+    left,
+    bottom,
+    right: Math.max(inside(Math.ceil(part.right) + MARGIN), left + 1),
+    top: Math.max(inside(Math.ceil(part.top) + MARGIN), bottom + 1),
   };
 }
 
@@ -317,25 +317,22 @@ function drawBatch(batch, scene, bounds, upload, firstNumber, timings) {
   renderer.setClearColor(0x000000, 0);
   camera.fov = batch.camera_fov_deg;
   camera.updateProjectionMatrix();
-  const parts = angles.map((angle) => {
-    placeCamera(angle, radius);
-    return touchedPart(bounds, size);
-  });
-  const step = (value) => Math.min(Math.max(Math.ceil(value / EDGE_STEP) * EDGE_STEP, EDGE_STEP), size);
-  const width = step(Math.max(...parts.map((part) => part.right - part.left)));
-  const height = step(Math.max(...parts.map((part) => part.top - part.bottom)));
-  renderer.setSize(width, height, false);
+  // The canvas is the whole picture and only the scissor is narrow. A canvas that is a window into a larger viewport
+  // would cost less, but its offset changes how vertices round to the raster: edges move by a sixteenth of a pixel.
+  renderer.setSize(size, size, false);
+  renderer.setScissorTest(true);
   return angles.map((angle, index) => {
     const before = performance.now();
-    const left = Math.max(Math.min(parts[index].left, size - width), 0);
-    const bottom = Math.max(Math.min(parts[index].bottom, size - height), 0);
     placeCamera(angle, radius);
-    // The viewport is the whole picture, the canvas a window into it: every pixel is computed as in the whole one.
-    renderer.setViewport(-left, -bottom, size, size);
+    const { left, bottom, right, top } = touchedPart(bounds, size);
+    const width = right - left;
+    const height = top - bottom;
+    // Three.js counts a scissor's y from the bottom, as WebGL does.
+    renderer.setScissor(left, bottom, width, height);
     renderer.render(stage, camera);
     const drawn = performance.now();
     const pixels = new Uint8Array(width * height * 4);
-    gl.readPixels(0, 0, width, height, gl.RGBA, gl.UNSIGNED_BYTE, pixels);
+    gl.readPixels(left, bottom, width, height, gl.RGBA, gl.UNSIGNED_BYTE, pixels);
     const read = performance.now();
     if (gl.isContextLost()) throw new Error('the graphics context was lost');
     const sent = send(`${upload}/${firstNumber + index}/${left}/${bottom}/${width}/${height}`, pixels);

@@ -7,7 +7,7 @@ use std::time::Instant;
 use futures::StreamExt as _;
 use serde::Serialize;
 
-use crate::renderer::{RENDERER_VERSION, RenderError, RenderTimings, Renderer, RendererConfig};
+use crate::renderer::{RenderError, RenderTimings, Renderer, RendererConfig};
 use crate::validate::{ValidateError, read_source};
 
 /// Why a measurement could not be taken.
@@ -34,7 +34,7 @@ pub enum BenchError {
 #[derive(Debug, Clone, Serialize)]
 pub struct RenderFigures {
     /// What drew.
-    pub renderer_version: &'static str,
+    pub renderer_version: String,
     /// Edge of the views in pixels.
     pub view_size: u32,
     /// Modules in flight.
@@ -88,10 +88,11 @@ pub async fn render(
         .collect()
         .await;
     let wall_s = started.elapsed().as_secs_f64();
+    let renderer_version = renderer.version().await.map_err(BenchError::Start)?;
     renderer.shut_down().await;
     let modules = results.into_iter().collect::<Result<Vec<_>, _>>()?;
     Ok(RenderFigures {
-        renderer_version: RENDERER_VERSION,
+        renderer_version,
         view_size,
         in_flight,
         start_ms,

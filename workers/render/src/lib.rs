@@ -28,7 +28,7 @@ mod service;
 pub mod validate;
 pub mod views;
 
-pub use analyse::{MAX_SOURCE_BYTES, analyse};
+pub use analyse::{MAX_SOURCE_BYTES, NoStack, analyse, try_analyse};
 pub use draw::Graphics;
 pub use failure::{Failure, Rule, Stage};
 pub use measure::Metrics;

@@ -13,6 +13,7 @@ mod stack;
 mod walk;
 
 pub use parse::MAX_SOURCE_BYTES;
+pub use stack::NoStack;
 
 use oxc_allocator::Allocator;
 
@@ -21,11 +22,25 @@ use crate::failure::{Failure, Rule, Stage};
 /// Static stages only: `parse` and `static_analysis`. Empty = passed.
 ///
 /// Failures come in the order the reference reports them. The time taken is linear in the source, whatever it nests.
-pub fn analyse(source: &str) -> Vec<Failure> {
+///
+/// # Errors
+///
+/// [`NoStack`] is ours and says nothing about the module.
+pub fn try_analyse(source: &str) -> Result<Vec<Failure>, NoStack> {
     if let Some(failure) = parse::too_large(source) {
-        return vec![failure];
+        return Ok(vec![failure]);
     }
-    stack::with_room_for(source, || analyse_here(source)).unwrap_or_else(|failure| vec![failure])
+    let found = stack::with_room_for(source, || analyse_here(source))?;
+    Ok(found.unwrap_or_else(|failure| vec![failure]))
+}
+
+/// [`try_analyse`] for tools and tests, which have nobody to tell that the system is out of memory: they end.
+///
+/// # Panics
+///
+/// Where [`try_analyse`] fails.
+pub fn analyse(source: &str) -> Vec<Failure> {
+    try_analyse(source).expect("the system has threads and memory left")
 }
 
 fn analyse_here(source: &str) -> Vec<Failure> {

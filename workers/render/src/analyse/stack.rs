@@ -24,23 +24,36 @@ thread_local! {
     static ROOM: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Runs `work` with enough stack for parsing and walking `source`.
+/// The system gave no stack for the analysis. Our fault: says nothing about the module.
+#[derive(Debug, thiserror::Error)]
+#[error("no stack of {bytes} bytes to analyse a module on")]
+pub struct NoStack {
+    bytes: usize,
+    #[source]
+    source: std::io::Error,
+}
+
+/// Runs `work` with enough stack for parsing and walking `source`. The inner error is a `PARSE_ERROR`: the source nests
+/// too deep to be parsed by anyone.
 ///
 /// # Errors
 ///
-/// A `PARSE_ERROR` if the source nests too deep to be parsed by anyone.
-pub fn with_room_for<T: Send>(source: &str, work: impl FnOnce() -> T + Send) -> Result<T, Failure> {
+/// [`NoStack`] if the system is out of threads or memory.
+pub fn with_room_for<T: Send>(
+    source: &str,
+    work: impl FnOnce() -> T + Send,
+) -> Result<Result<T, Failure>, NoStack> {
     let scan = Scan::of(source);
     if scan.open_brackets > MAX_OPEN_BRACKETS {
-        return Err(super::parse::error(
+        return Ok(Err(super::parse::error(
             source,
             scan.deepest_at as u32,
             "Maximum call stack size exceeded: nested too deep",
-        ));
+        )));
     }
     let needed = STACK_BASE + scan.tokens * STACK_BYTES_A_LEVEL;
     if ROOM.get() >= needed {
-        return Ok(work());
+        return Ok(Ok(work()));
     }
     let ended = std::thread::scope(|scope| {
         std::thread::Builder::new()
@@ -53,18 +66,17 @@ pub fn with_room_for<T: Send>(source: &str, work: impl FnOnce() -> T + Send) -> 
             .map(std::thread::ScopedJoinHandle::join)
     });
     match ended {
-        Ok(Ok(result)) => Ok(result),
+        Ok(Ok(result)) => Ok(Ok(result)),
         // The parser does not panic on any input we know of; if it does, the module is what made it.
-        Ok(Err(_)) => Err(super::parse::error(
+        Ok(Err(_)) => Ok(Err(super::parse::error(
             source,
             0,
             "the source makes the parser fail",
-        )),
-        Err(refused) => Err(super::parse::error(
+        ))),
+        Err(source) => Err(NoStack {
+            bytes: needed,
             source,
-            0,
-            &format!("Maximum call stack size exceeded: no stack of {needed} bytes ({refused})"),
-        )),
+        }),
     }
 }
 

@@ -5,10 +5,16 @@
 //! so nothing is encoded, or decoded, on the browser's side. PNG is made here, on threads of our own, while the next
 //! picture is drawn.
 
+mod batch;
+mod config;
 mod desk;
+mod error;
 mod page;
 
-use std::path::PathBuf;
+pub use batch::{Batch, Timings};
+pub use config::{DrawerConfig, Graphics};
+pub use error::DrawError;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -19,112 +25,17 @@ use serde_json::{Value, json};
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::browser::cdp::CdpError;
-use crate::browser::{Browser, Launch, LaunchError};
-use crate::png::{Part, WrongSize};
-use crate::views::{Angle, Lighting, PictureRequest};
+use crate::browser::{Browser, Launch};
+use crate::png::Part;
 use desk::Desk;
 use page::Page;
 
 /// Documents a page draws before it is replaced.
 const RUNS_A_PAGE: u32 = 1_000;
-/// Documents a browser draws before it is replaced.
-const RUNS_A_BROWSER: u64 = 5_000;
 /// Private memory of each of its processes, in bytes. The largest document takes a small part of it.
 const DATA_LIMIT_BYTES: u64 = 8 << 30;
 /// Longest a fresh page may take: it compiles its first shaders only when it draws.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
-/// What draws.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Graphics {
-    /// SwiftShader, on the processor: the same pixels on every machine.
-    #[default]
-    Software,
-    /// The machine's graphics card, by ANGLE on Vulkan.
-    Gpu,
-}
-
-/// How the drawing browser is started.
-#[derive(Debug, Clone)]
-pub struct DrawerConfig {
-    /// The browser; looked for in the usual places when none.
-    pub chromium: Option<PathBuf>,
-    /// The user the browser runs as when we are root.
-    pub unprivileged_uid_gid: Option<(u32, u32)>,
-    /// Whether it may run without its sandbox.
-    pub allow_no_sandbox: bool,
-    /// Documents drawn at the same time.
-    pub pages: usize,
-    /// Longest one document may take.
-    pub time_limit: Duration,
-    /// What draws.
-    pub graphics: Graphics,
-}
-
-/// Pictures of one document that share camera distance, size, lighting and background.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
-pub struct Batch {
-    /// One picture each.
-    pub angles: Vec<Angle>,
-    /// Edge of a picture in pixels.
-    pub size: u32,
-    /// Background as 0xRRGGBB; none leaves the coverage in alpha, for a background put behind it later.
-    pub background: Option<u32>,
-    /// The lights.
-    pub lighting: Lighting,
-    /// Distance of the camera from the origin.
-    pub camera_radius: f64,
-    /// Vertical field of view in degrees.
-    pub camera_fov_deg: f64,
-}
-
-impl Batch {
-    /// The batch of a request, over `background`.
-    pub fn new(request: &PictureRequest, background: Option<u32>) -> Self {
-        Self {
-            angles: request.angles.clone(),
-            size: request.size,
-            background,
-            lighting: request.lighting,
-            camera_radius: request.camera_radius,
-            camera_fov_deg: request.camera_fov_deg,
-        }
-    }
-}
-
-/// Why nothing was drawn.
-#[derive(Debug, thiserror::Error)]
-pub enum DrawError {
-    /// No browser.
-    #[error(transparent)]
-    Launch(#[from] LaunchError),
-    /// The browser broke.
-    #[error("the drawing browser failed: {0}")]
-    Browser(#[from] CdpError),
-    /// The drawing page's process ended.
-    #[error("the drawing browser crashed")]
-    Crashed,
-    /// It took too long.
-    #[error("drawing took longer than {} s", .0.as_secs())]
-    Timeout(Duration),
-    /// Three.js refused the scene, twice and in a fresh page.
-    #[error("the scene cannot be drawn: {0}")]
-    Scene(String),
-    /// The page did not send what was asked for.
-    #[error("the drawing page sent {received} of {expected} pictures")]
-    Missing {
-        /// Pictures that came.
-        received: usize,
-        /// Pictures asked for.
-        expected: usize,
-    },
-    /// A picture of the wrong size.
-    #[error(transparent)]
-    WrongSize(#[from] WrongSize),
-    /// The loopback server did not start.
-    #[error("cannot listen on the loopback interface")]
-    Listen(#[source] std::io::Error),
-}
 
 /// The pool of drawing pages.
 #[derive(Debug)]
@@ -145,22 +56,6 @@ pub struct Drawer {
 struct Drawn {
     error: Option<String>,
     timings: Timings,
-}
-
-/// Where a document's time went, in the page.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize, serde::Serialize)]
-#[serde(rename_all(deserialize = "camelCase"))]
-pub struct Timings {
-    /// Fetching the document.
-    pub fetch_ms: f64,
-    /// Building the scene.
-    pub build_ms: f64,
-    /// Handing the pictures to the graphics process.
-    pub draw_ms: f64,
-    /// Waiting for them and reading their pixels.
-    pub read_ms: f64,
-    /// Handing over the pixels and waiting for the last of them to be sent.
-    pub send_ms: f64,
 }
 
 impl Drawer {
@@ -220,10 +115,12 @@ impl Drawer {
                 | DrawError::Missing { .. }),
             ) => {
                 tracing::warn!(%error, "drawing failed, once more in a fresh page");
-                self.idle
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .clear();
+                if matches!(error, DrawError::Scene(_)) {
+                    self.forget_idle_pages();
+                } else {
+                    // Chromium refuses graphics to pages whose graphics process crashed: a fresh page needs a fresh browser.
+                    self.discard_browser().await;
+                }
                 self.draw_once(document, bounds, batches).await
             }
             other => other,
@@ -244,11 +141,15 @@ impl Drawer {
     /// Lets go of the browser. Pages still at work hold it; it ends with the last of them.
     async fn discard_browser(&self) {
         let mut current = self.browser.lock().await;
+        self.forget_idle_pages();
+        *current = None;
+    }
+
+    fn forget_idle_pages(&self) {
         self.idle
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clear();
-        *current = None;
     }
 
     /// The graphics behind the pages: renderer, samples, what is in memory.
@@ -270,10 +171,7 @@ impl Drawer {
     /// Ends browser and server.
     pub async fn close(&self) {
         self.places.close();
-        self.idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.forget_idle_pages();
         if let Some(browser) = self.browser.lock().await.take() {
             browser.close().await;
         }
@@ -338,9 +236,7 @@ impl Drawer {
         if let Some(error) = drawn.error {
             return Err(DrawError::Scene(error));
         }
-        if page.runs < RUNS_A_PAGE {
-            self.give_back(page);
-        }
+        self.give_back(page);
         let received = pictures.iter().flatten().count();
         if received != sizes.len() {
             return Err(DrawError::Missing {
@@ -361,7 +257,11 @@ impl Drawer {
             .pop()
     }
 
+    /// Keeps a page for the next document, unless it or its browser has served long enough.
     fn give_back(&self, page: Page) {
+        if page.runs >= RUNS_A_PAGE || self.is_old() || page.generation != self.starts() {
+            return;
+        }
         self.idle
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -369,33 +269,37 @@ impl Drawer {
     }
 
     async fn open(&self) -> Result<Page, DrawError> {
-        let browser = self.browser().await?;
-        tokio::time::timeout(READY_TIMEOUT, Page::open(browser, &self.address))
-            .await
-            .map_err(|_| DrawError::Timeout(READY_TIMEOUT))?
-            .map_err(DrawError::from)
+        let (browser, generation) = self.browser().await?;
+        tokio::time::timeout(
+            READY_TIMEOUT,
+            Page::open(browser, generation, &self.address),
+        )
+        .await
+        .map_err(|_| DrawError::Timeout(READY_TIMEOUT))?
+        .map_err(DrawError::from)
     }
 
-    /// The running browser; a new one if it ended or has run long enough.
-    async fn browser(&self) -> Result<Arc<Browser>, DrawError> {
+    fn is_old(&self) -> bool {
+        self.runs.load(Ordering::Relaxed) >= self.config.documents_a_browser.max(1)
+    }
+
+    /// The running browser and its number; a new one if it ended or has run long enough.
+    async fn browser(&self) -> Result<(Arc<Browser>, u64), DrawError> {
         let mut current = self.browser.lock().await;
-        let is_old = self.runs.load(Ordering::Relaxed) >= RUNS_A_BROWSER;
         if let Some(browser) = current
             .as_ref()
-            .filter(|browser| !browser.is_closed() && !is_old)
+            .filter(|browser| !browser.is_closed() && !self.is_old())
         {
-            return Ok(browser.clone());
+            return Ok((browser.clone(), self.starts()));
         }
-        self.idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        // Pages still at work hold the old browser; it ends with the last of them.
+        self.forget_idle_pages();
         *current = None;
         let browser = Arc::new(Browser::launch(&self.launch_options()).await?);
         self.runs.store(0, Ordering::Relaxed);
-        self.starts.fetch_add(1, Ordering::Relaxed);
+        let generation = self.starts.fetch_add(1, Ordering::Relaxed) + 1;
         *current = Some(browser.clone());
-        Ok(browser)
+        Ok((browser, generation))
     }
 
     fn launch_options(&self) -> Launch {

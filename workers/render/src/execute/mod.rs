@@ -26,9 +26,6 @@ const DATA_LIMIT_BYTES: u64 = 3 << 30;
 /// Modules a page runs before it is replaced.
 const RUNS_A_PAGE: u32 = 200;
 
-/// Modules a browser runs before it is replaced.
-const RUNS_A_BROWSER: u64 = 2_000;
-
 /// Longest a fresh page may take to be ready; more is our fault.
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -43,6 +40,8 @@ pub struct ExecutorConfig {
     pub allow_no_sandbox: bool,
     /// Modules executed at the same time.
     pub pages: usize,
+    /// Modules a browser runs before it is replaced.
+    pub modules_a_browser: u64,
     /// Time of one module: evaluation, generate and reading the scene. Wall clock, unless the machine was too busy to
     /// let it compute for that long; then until it has.
     pub time_limit: Duration,
@@ -121,15 +120,14 @@ impl Executor {
     /// [`ExecuteError`] for our own faults. What the module does wrong is in [`Executed::result`].
     pub async fn execute(&self, source: &str) -> Result<Executed, ExecuteError> {
         let _place = self.places.acquire().await.map_err(|_| CdpError::Closed)?;
-        let mut died_before = false;
+        let mut browser_died_before = false;
+        let mut process_died_before = false;
         loop {
             let mut page = self.ready_page().await?;
             self.runs.fetch_add(1, Ordering::Relaxed);
             match page.run(source, self.config.time_limit).await {
                 RunOutcome::Answered(executed) => {
-                    if page.runs < RUNS_A_PAGE {
-                        self.give_back(page);
-                    }
+                    self.give_back(page);
                     return Ok(executed);
                 }
                 RunOutcome::TimedOut => {
@@ -141,6 +139,9 @@ impl Executor {
                         ),
                     ));
                 }
+                // The system ends processes too, when the machine runs out of memory: that is no verdict. A module that
+                // is to blame ends the next one as well.
+                RunOutcome::ProcessDied if !process_died_before => process_died_before = true,
                 RunOutcome::ProcessDied => {
                     return Ok(Executed::failed(
                         Rule::HeapExceeded,
@@ -150,7 +151,7 @@ impl Executor {
                     ));
                 }
                 // The whole browser went away: nobody knows whose fault it was, so the module gets another chance.
-                RunOutcome::BrowserDied if !died_before => died_before = true,
+                RunOutcome::BrowserDied if !browser_died_before => browser_died_before = true,
                 RunOutcome::BrowserDied => return Err(CdpError::Closed.into()),
                 RunOutcome::Starved => return Err(ExecuteError::Starved(self.config.time_limit)),
                 RunOutcome::Failed(error) => return Err(error.into()),
@@ -161,6 +162,16 @@ impl Executor {
     /// How often the browser was started.
     pub fn starts(&self) -> u64 {
         self.starts.load(Ordering::Relaxed)
+    }
+
+    /// The browser's product and version.
+    ///
+    /// # Errors
+    ///
+    /// [`ExecuteError`] if it has to be started and does not start.
+    pub async fn browser_version(&self) -> Result<String, ExecuteError> {
+        let (browser, _) = self.browser().await?;
+        Ok(browser.version().to_owned())
     }
 
     /// The running browser's process group.
@@ -188,7 +199,11 @@ impl Executor {
             .pop()
     }
 
+    /// Keeps a page for the next module, unless it or its browser has served long enough.
     fn give_back(&self, page: Page) {
+        if page.runs >= RUNS_A_PAGE || self.is_old() || page.generation != self.starts() {
+            return;
+        }
         self.idle
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -197,10 +212,16 @@ impl Executor {
 
     /// A page with a worker ready. One that died while it was idle says nothing about the next module.
     async fn ready_page(&self) -> Result<Page, ExecuteError> {
+        while let Some(mut page) = self.take() {
+            if page.is_ready().await {
+                return Ok(page);
+            }
+        }
         for _ in 0..3 {
-            let mut page = match self.take() {
-                Some(page) => page,
-                None => self.open().await?,
+            let mut page = match self.open().await {
+                // The browser died while it opened the page; there is a new one by now.
+                Err(ExecuteError::Browser(CdpError::Closed)) => continue,
+                page => page?,
             };
             if page.is_ready().await {
                 return Ok(page);
@@ -210,22 +231,30 @@ impl Executor {
     }
 
     async fn open(&self) -> Result<Page, ExecuteError> {
-        let browser = self.browser().await?;
-        tokio::time::timeout(READY_TIMEOUT, Page::open(browser))
-            .await
+        let (browser, generation) = self.browser().await?;
+        let opened =
+            tokio::time::timeout(READY_TIMEOUT, Page::open(browser.clone(), generation)).await;
+        if let Ok(Err(CdpError::Closed)) = opened {
+            // From here on everyone sees that it is closed.
+            browser.connection().closed().await;
+        }
+        opened
             .map_err(|_| ExecuteError::NotReady)?
             .map_err(ExecuteError::from)
     }
 
-    /// The running browser; a new one if it ended or has run long enough.
-    async fn browser(&self) -> Result<Arc<Browser>, ExecuteError> {
+    fn is_old(&self) -> bool {
+        self.runs.load(Ordering::Relaxed) >= self.config.modules_a_browser.max(1)
+    }
+
+    /// The running browser and its number; a new one if it ended or has run long enough.
+    async fn browser(&self) -> Result<(Arc<Browser>, u64), ExecuteError> {
         let mut current = self.browser.lock().await;
-        let is_old = self.runs.load(Ordering::Relaxed) >= RUNS_A_BROWSER;
         if let Some(browser) = current
             .as_ref()
-            .filter(|browser| !browser.is_closed() && !is_old)
+            .filter(|browser| !browser.is_closed() && !self.is_old())
         {
-            return Ok(browser.clone());
+            return Ok((browser.clone(), self.starts()));
         }
         // Pages still at work hold the old browser; it ends with the last of them.
         self.idle
@@ -235,9 +264,9 @@ impl Executor {
         *current = None;
         let browser = Arc::new(Browser::launch(&self.launch_options()).await?);
         self.runs.store(0, Ordering::Relaxed);
-        self.starts.fetch_add(1, Ordering::Relaxed);
+        let generation = self.starts.fetch_add(1, Ordering::Relaxed) + 1;
         *current = Some(browser.clone());
-        Ok(browser)
+        Ok((browser, generation))
     }
 
     fn launch_options(&self) -> Launch {

@@ -54,6 +54,8 @@ pub struct Page {
     handle: PageHandle,
     browser: Arc<Browser>,
     crashed: watch::Receiver<bool>,
+    /// The number of the browser it belongs to, counted from 1.
+    pub generation: u64,
     /// Modules it ran.
     pub runs: u32,
 }
@@ -76,7 +78,7 @@ const THREE_CORE: &str = include_str!(concat!(env!("OUT_DIR"), "/three.core.js")
 
 impl Page {
     /// Opens a page and makes its first worker ready.
-    pub async fn open(browser: Arc<Browser>) -> Result<Self, CdpError> {
+    pub async fn open(browser: Arc<Browser>, generation: u64) -> Result<Self, CdpError> {
         let (handle, events) = browser.open().await?;
         let (crash, crashed) = watch::channel(false);
         tokio::spawn(guard(handle.session.clone(), events, crash));
@@ -102,6 +104,7 @@ impl Page {
             handle,
             browser,
             crashed,
+            generation,
             runs: 0,
         })
     }

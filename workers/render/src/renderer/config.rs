@@ -22,6 +22,8 @@ pub struct RendererConfig {
     pub draw_time_limit: Duration,
     /// Modules that may wait for a page; one more is refused as [`RenderError::Busy`].
     pub queue: usize,
+    /// Modules each browser serves before a fresh one takes its place.
+    pub modules_a_browser: u64,
     /// What draws.
     pub graphics: Graphics,
 }
@@ -36,6 +38,7 @@ impl Default for RendererConfig {
             module_time_limit: Duration::from_secs(5),
             draw_time_limit: Duration::from_secs(120),
             queue: 64,
+            modules_a_browser: 2_000,
             graphics: Graphics::Software,
         }
     }

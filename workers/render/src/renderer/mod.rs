@@ -3,6 +3,7 @@
 mod config;
 mod error;
 mod picture;
+mod places;
 mod result;
 
 pub use config::RendererConfig;
@@ -10,38 +11,34 @@ pub(crate) use config::number;
 pub use error::RenderError;
 pub use result::{BrowserStarts, Document, Outcome, RenderTimings, Rendering};
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::analyse;
-use crate::document::{Scene, canonical, look};
-use crate::draw::{Batch, DrawError, Drawer, DrawerConfig, Timings};
+use crate::analyse::try_analyse;
+use crate::draw::{Batch, DrawError, Drawer, DrawerConfig, Graphics, Timings};
 use crate::execute::{Executor, ExecutorConfig, PhaseTimes};
 use crate::failure::{Failure, Rule, Stage};
-use crate::measure::measure;
 use crate::png::Part;
 use crate::views::{self, PictureRequest};
 use picture::Picture;
+use places::Places;
 
-/// What the pictures depend on besides the module: names a cache entry together with the module's hash.
-///
-/// Changes with the crate, with Three.js and with anything that changes a pixel.
+/// This code's part of [`Renderer::version`]: changes with the crate, with Three.js and with anything else here that
+/// changes a pixel.
 pub const RENDERER_VERSION: &str = concat!(
     "assize-render/",
     env!("CARGO_PKG_VERSION"),
     " three/0.183.2 scene/1"
 );
 
-/// Two browsers and what goes between them. Cheap to share behind an [`Arc`].
+/// Two browsers and what goes between them. Cheap to share behind an [`Arc`](std::sync::Arc).
 #[derive(Debug)]
 pub struct Renderer {
     config: RendererConfig,
     executor: Executor,
     drawer: tokio::sync::OnceCell<Drawer>,
-    waiting: Arc<AtomicUsize>,
+    places: Places,
 }
 
 impl Renderer {
@@ -68,14 +65,15 @@ impl Renderer {
             unprivileged_uid_gid: config.unprivileged_uid_gid,
             allow_no_sandbox: config.allow_no_sandbox,
             pages: config.pages,
+            modules_a_browser: config.modules_a_browser,
             time_limit: config.module_time_limit,
         })
         .await?;
         Ok(Self {
+            places: Places::new(config.pages, config.queue),
             config,
             executor,
             drawer: tokio::sync::OnceCell::new(),
-            waiting: Arc::default(),
         })
     }
 
@@ -86,7 +84,7 @@ impl Renderer {
     /// [`RenderError::Rejected`] is the module's fault; every other error is ours and says nothing about the module.
     pub async fn views(&self, source: &str, view_size: u32) -> Result<Rendering, RenderError> {
         check_size(view_size)?;
-        let _place = self.enter()?;
+        let _place = self.places.enter()?;
         let started = Instant::now();
         let (document, mut timings) = self.checked_document(source).await?;
         let drawing = Instant::now();
@@ -108,6 +106,7 @@ impl Renderer {
             grid,
             metrics: document.metrics,
             document_sha256: document.sha256,
+            renderer_version: self.version().await?,
             timings,
         })
     }
@@ -146,7 +145,7 @@ impl Renderer {
     ///
     /// Only our own faults; what the module did wrong is in [`Outcome::result`].
     pub async fn validate(&self, source: &str) -> Result<Outcome, RenderError> {
-        let found = analyse(source);
+        let found = analysed(source).await?;
         if !found.is_empty() {
             return Ok(Outcome {
                 result: Err(found),
@@ -156,6 +155,21 @@ impl Renderer {
             });
         }
         self.run(source).await
+    }
+
+    /// What the pictures depend on besides the module: code, Three.js, graphics and Chromium. Pictures of two versions are
+    /// not compared; together with a module's hash it names its pictures.
+    ///
+    /// # Errors
+    ///
+    /// [`RenderError`] if the browser cannot be started.
+    pub async fn version(&self) -> Result<String, RenderError> {
+        let graphics = match self.config.graphics {
+            Graphics::Software => "software",
+            Graphics::Gpu => "gpu",
+        };
+        let browser = self.executor.browser_version().await?;
+        Ok(format!("{RENDERER_VERSION} graphics/{graphics} {browser}"))
     }
 
     /// Ends both browsers.
@@ -173,12 +187,12 @@ impl Renderer {
 
     /// Modules inside [`Renderer::views`] and its siblings, waiting or running.
     pub fn in_flight(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed)
+        self.places.taken()
     }
 
     /// Whether one more module would be refused as [`RenderError::Busy`].
     pub fn is_full(&self) -> bool {
-        self.in_flight() >= self.config.pages + self.config.queue
+        self.places.are_full()
     }
 
     /// How often each browser was started since the renderer was.
@@ -218,7 +232,7 @@ impl Renderer {
         request: &PictureRequest,
     ) -> Result<Vec<Picture>, RenderError> {
         check_size(request.size)?;
-        let _place = self.enter()?;
+        let _place = self.places.enter()?;
         let (document, _) = self.checked_document(source).await?;
         // Through the same path as the judged views, so that both are the same pixels.
         let background = (!document.is_opaque).then_some(request.background);
@@ -274,6 +288,7 @@ impl Renderer {
                 unprivileged_uid_gid: config.unprivileged_uid_gid,
                 allow_no_sandbox: config.allow_no_sandbox,
                 pages: config.pages,
+                documents_a_browser: config.modules_a_browser,
                 time_limit: config.draw_time_limit,
                 graphics: config.graphics,
             })
@@ -306,7 +321,7 @@ impl Renderer {
     ) -> Result<(Document, RenderTimings), RenderError> {
         let mut timings = RenderTimings::default();
         let started = Instant::now();
-        let found = analyse(source);
+        let found = analysed(source).await?;
         timings.analyse_ms = milliseconds(started);
         if !found.is_empty() {
             return Err(RenderError::rejected(found));
@@ -339,26 +354,9 @@ impl Renderer {
             Ok(bytes) => bytes,
             Err(failure) => return Ok(outcome(Err(vec![failure]), None)),
         };
-        let measured = tokio::task::spawn_blocking(move || {
-            Scene::read(bytes).map(|scene| {
-                let (metrics, failures) = measure(&scene);
-                if !failures.is_empty() {
-                    return (metrics, Err(failures));
-                }
-                let canonical = canonical::encode(&scene);
-                let document = Document {
-                    sha256: canonical::sha256(&canonical),
-                    canonical: canonical.into(),
-                    metrics: metrics.clone(),
-                    is_opaque: look::is_opaque(&scene),
-                    bounds: look::bounds(&scene, &metrics),
-                    times,
-                };
-                (metrics, Ok(document))
-            })
-        })
-        .await
-        .map_err(|error| RenderError::Crashed(error.to_string()))?;
+        let measured = tokio::task::spawn_blocking(move || Document::read(bytes, times))
+            .await
+            .map_err(|error| RenderError::Crashed(error.to_string()))?;
         Ok(match measured {
             Ok((metrics, result)) => outcome(result, Some(metrics)),
             Err(malformed) => {
@@ -371,28 +369,15 @@ impl Renderer {
             }
         })
     }
-
-    fn enter(&self) -> Result<Place, RenderError> {
-        let inside = self.waiting.fetch_add(1, Ordering::Relaxed);
-        let place = Place(self.waiting.clone());
-        if inside >= self.config.pages + self.config.queue {
-            return Err(RenderError::Busy {
-                retry_after: Duration::from_secs(
-                    (inside / self.config.pages.max(1)).clamp(1, 60) as u64
-                ),
-            });
-        }
-        Ok(place)
-    }
 }
 
-/// A module inside the renderer.
-struct Place(Arc<AtomicUsize>);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
+/// Static analysis, off the threads that serve: a hostile source may take a second.
+async fn analysed(source: &str) -> Result<Vec<Failure>, RenderError> {
+    let source = source.to_owned();
+    tokio::task::spawn_blocking(move || try_analyse(&source))
+        .await
+        .map_err(|error| RenderError::Crashed(error.to_string()))?
+        .map_err(|error| RenderError::Crashed(error.to_string()))
 }
 
 /// Largest picture: four times the judged size.

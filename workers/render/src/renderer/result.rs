@@ -3,10 +3,11 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::document::{Malformed, Scene, canonical, look};
 use crate::draw::Timings;
 use crate::execute::PhaseTimes;
 use crate::failure::Failure;
-use crate::measure::Metrics;
+use crate::measure::{Metrics, measure};
 
 /// All pictures of one module.
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub struct Rendering {
     pub metrics: Metrics,
     /// SHA-256 of the scene document all pictures were drawn from.
     pub document_sha256: String,
+    /// What drew them, see [`super::Renderer::version`].
+    pub renderer_version: String,
     /// Where the time went.
     pub timings: RenderTimings,
 }
@@ -82,6 +85,35 @@ pub struct Document {
     pub bounds: Option<[f64; 6]>,
     /// How long the module's phases took.
     pub times: PhaseTimes,
+}
+
+impl Document {
+    /// Reads, measures and flattens what a module's execution left: the figures, and the document or the limits it
+    /// breaks.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] if the bytes are no scene.
+    pub fn read(
+        bytes: Bytes,
+        times: PhaseTimes,
+    ) -> Result<(Metrics, Result<Self, Vec<Failure>>), Malformed> {
+        let scene = Scene::read(bytes)?;
+        let (metrics, failures) = measure(&scene);
+        if !failures.is_empty() {
+            return Ok((metrics, Err(failures)));
+        }
+        let canonical = canonical::encode(&scene);
+        let document = Self {
+            sha256: canonical::sha256(&canonical),
+            canonical: canonical.into(),
+            metrics: metrics.clone(),
+            is_opaque: look::is_opaque(&scene),
+            bounds: look::bounds(&scene, &metrics),
+            times,
+        };
+        Ok((metrics, Ok(document)))
+    }
 }
 
 /// How a validation ended, for reports that need the phases' times in either case.

@@ -22,7 +22,7 @@ pub async fn module(config: &ServiceConfig, url: &str) -> Result<String, ClientE
     let url = Url::parse(url)
         .map_err(|error| ClientError::bad_request(format!("`url` is not an address: {error}")))?;
     let host = url.host_str().unwrap_or_default().to_owned();
-    if !config.url_hosts.iter().any(|allowed| *allowed == host) {
+    if !config.url_hosts.contains(&host) {
         return Err(ClientError::forbidden(format!(
             "modules are not fetched from `{host}`: send the `source`"
         )));

@@ -7,6 +7,7 @@
 //! | `POST /render/grid` | 200 PNG |
 //! | `GET /health` | 200 while the process lives |
 //! | `GET /ping` | 200 when a module would be taken now, else 204 |
+//! | `GET /version` | 200 `{"renderer_version": "…"}`: what the pictures depend on besides the module |
 //! | `GET /metrics` | Prometheus text |
 //!
 //! A rejected module is 422 with its failures, a wrong request another 4xx, a full queue 503 with `Retry-After`, a missed
@@ -117,6 +118,7 @@ fn routes(service: Arc<Service>) -> Router {
         .route_layer(from_fn_with_state(service.clone(), watched))
         .route("/health", get(|| async { Json(json!({ "status": "ok" })) }))
         .route("/ping", get(ping))
+        .route("/version", get(version))
         .route("/metrics", get(scrape))
         .fallback(not_found)
         .method_not_allowed_fallback(not_found)
@@ -147,6 +149,13 @@ async fn ping(State(service): Shared) -> StatusCode {
         StatusCode::NO_CONTENT
     } else {
         StatusCode::OK
+    }
+}
+
+async fn version(State(service): Shared) -> Response {
+    match service.renderer.version().await {
+        Ok(version) => Json(json!({ "renderer_version": version })).into_response(),
+        Err(error) => failed(&service.metrics, error),
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::metrics::ServiceMetrics;
 use crate::failure::Stage;
-use crate::renderer::{RENDERER_VERSION, RenderError, RenderTimings, Rendering};
+use crate::renderer::{RenderError, RenderTimings, Rendering};
 
 /// A request that will never be right: 4xx, not retried.
 #[derive(Debug)]
@@ -106,7 +106,7 @@ pub fn tar_of(rendering: &Rendering) -> std::io::Result<Vec<u8>> {
     let metadata = json!({
         "metrics": rendering.metrics,
         "document_sha256": rendering.document_sha256,
-        "renderer_version": RENDERER_VERSION,
+        "renderer_version": rendering.renderer_version,
     });
     let mut archive = tar::Builder::new(Vec::new());
     let mut add = |name: String, bytes: &[u8]| {

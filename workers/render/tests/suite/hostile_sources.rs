@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use render::{MAX_SOURCE_BYTES, analyse};
 
+use crate::modules;
+
 /// As many repetitions as fit into the largest source.
 fn repeated(open: &str, middle: &str, close: &str) -> String {
     let times = (MAX_SOURCE_BYTES - middle.len()) / (open.len() + close.len());
@@ -225,8 +227,44 @@ fn piece() -> impl Strategy<Value = String> {
     prop::sample::select(words.to_vec()).prop_map(str::to_owned)
 }
 
+/// 2,000 cases each; `PROPTEST_CASES` asks for more.
+fn config() -> ProptestConfig {
+    let default = ProptestConfig::default();
+    ProptestConfig {
+        cases: default.cases.max(2_000),
+        failure_persistence: None,
+        ..default
+    }
+}
+
+/// A real module with some of its text cut, doubled and moved.
+fn damaged_module() -> impl Strategy<Value = String> {
+    let sources: Vec<String> = modules::all("budget")
+        .into_iter()
+        .map(|module| module.source)
+        .collect();
+    let cut = (any::<prop::sample::Index>(), any::<prop::sample::Index>());
+    let cuts = prop::collection::vec((cut, piece()), 1..8);
+    (prop::sample::select(sources), cuts).prop_map(|(source, cuts)| {
+        let mut text: Vec<char> = source.chars().collect();
+        for ((from, to), piece) in cuts {
+            let (from, to) = (from.index(text.len() + 1), to.index(text.len() + 1));
+            // Backwards, the text between is written twice.
+            let tail = text.split_off(from);
+            let skipped = to.saturating_sub(from).min(tail.len());
+            if to < from {
+                text.extend_from_within(to..from);
+            }
+            text.extend(piece.chars());
+            text.extend_from_slice(&tail[skipped..]);
+            text.truncate(100_000);
+        }
+        text.into_iter().collect()
+    })
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn no_mixture_of_tokens_makes_the_analyser_panic(pieces in prop::collection::vec(piece(), 0..60), spaced in any::<bool>()) {
@@ -240,6 +278,12 @@ proptest! {
     fn no_text_makes_the_analyser_panic(source in "\\PC{0,400}") {
         analyse(&source);
         analyse(&format!("export default (THREE) => {{ {source} }};"));
+    }
+
+    #[test]
+    fn no_damage_to_a_real_module_makes_the_analyser_panic(source in damaged_module()) {
+        let failures = analyse(&source);
+        prop_assert!(failures.iter().all(|failure| !failure.detail.contains("makes the parser fail")));
     }
 
     #[test]

@@ -6,6 +6,8 @@ mod hostile_sources;
 mod modules;
 mod pictures;
 mod probes;
+mod processes;
+mod sandbox;
 mod service;
 mod soak;
 mod static_rules;

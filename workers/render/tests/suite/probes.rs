@@ -118,6 +118,7 @@ async fn every_run_time_adversary_meets_the_namespace_without_static_analysis() 
         unprivileged_uid_gid: None,
         allow_no_sandbox: false,
         pages: 1,
+        modules_a_browser: 1_000,
         time_limit: std::time::Duration::from_secs(5),
     })
     .await

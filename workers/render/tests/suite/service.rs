@@ -196,7 +196,13 @@ async fn views_returns_everything_about_a_module_in_one_archive() {
     assert_eq!(metadata["metrics"]["vertices"], 24);
     assert_eq!(metadata["metrics"]["maxDepth"], 1);
     assert_eq!(metadata["metrics"]["depth"], 1);
-    assert_eq!(metadata["renderer_version"], render::RENDERER_VERSION);
+    let version = reqwest::get(service.url("/version")).await.unwrap();
+    let version: Value = version.json().await.unwrap();
+    assert_eq!(metadata["renderer_version"], version["renderer_version"]);
+    let version = version["renderer_version"].as_str().unwrap();
+    assert!(version.starts_with(render::RENDERER_VERSION), "{version}");
+    assert!(version.contains(" graphics/software "), "{version}");
+    assert!(version.contains("Chrom"), "{version}");
     assert_eq!(metadata["document_sha256"].as_str().unwrap().len(), 64);
     service.stop().await;
 }

@@ -1,6 +1,6 @@
 //! Many modules, one in ten hostile, several at a time, with browsers killed in between.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures::StreamExt as _;
@@ -8,14 +8,15 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use render::{Renderer, RendererConfig};
 
-use crate::modules::{self, PATIENCE, cube, rules};
+use crate::modules::{self, Module, PATIENCE, cube, rules};
+use crate::processes;
 
 /// Modules of one run; `ASSIZE_SOAK_MODULES` asks for more.
 fn how_many() -> usize {
     std::env::var("ASSIZE_SOAK_MODULES")
         .ok()
         .and_then(|text| text.parse().ok())
-        .unwrap_or(100)
+        .unwrap_or(60)
 }
 
 fn hostile() -> Vec<(String, &'static [&'static str])> {
@@ -32,49 +33,6 @@ fn hostile() -> Vec<(String, &'static [&'static str])> {
     ]
 }
 
-/// Processes of a group that are alive.
-fn alive(group: i32) -> usize {
-    let Ok(processes) = std::fs::read_dir("/proc") else {
-        return 0;
-    };
-    processes
-        .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path().join("stat")).ok())
-        .filter(|stat| {
-            let Some((_, rest)) = stat.rsplit_once(')') else {
-                return false;
-            };
-            let fields: Vec<&str> = rest.split_whitespace().collect();
-            fields.first() != Some(&"Z")
-                && fields.get(2).and_then(|pgrp| pgrp.parse().ok()) == Some(group)
-        })
-        .count()
-}
-
-/// Resident memory of the groups' processes, in megabytes.
-fn resident_mb(groups: &[i32]) -> u64 {
-    let mut pages = 0;
-    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else {
-            continue;
-        };
-        let Some((_, rest)) = stat.rsplit_once(')') else {
-            continue;
-        };
-        let fields: Vec<&str> = rest.split_whitespace().collect();
-        let group: i32 = fields
-            .get(2)
-            .and_then(|pgrp| pgrp.parse().ok())
-            .unwrap_or_default();
-        if groups.contains(&group) {
-            pages += fields
-                .get(21)
-                .and_then(|rss| rss.parse::<u64>().ok())
-                .unwrap_or_default();
-        }
-    }
-    pages * 4096 / 1_000_000
-}
-
 #[tokio::test]
 async fn every_innocent_verdict_is_right_whatever_stands_beside_it() {
     let config = RendererConfig {
@@ -82,54 +40,104 @@ async fn every_innocent_verdict_is_right_whatever_stands_beside_it() {
         queue: 1_000,
         ..RendererConfig::default()
     };
-    let renderer = Arc::new(Renderer::launch_for_validation(config).await.unwrap());
-    let innocent = modules::all("budget");
-    let mut expected = HashMap::new();
-    for module in &innocent {
+    let renderer = Arc::new(Renderer::launch(config).await.unwrap());
+    let mut innocent = Vec::new();
+    for module in modules::all("budget") {
         let outcome = modules::validate(&renderer, &module.source).await;
-        expected.insert(module.name.clone(), outcome.result.unwrap().sha256);
+        innocent.push((module, outcome.result.unwrap().sha256));
     }
-    let hostile = hostile();
+    let course = Arc::new(Course {
+        renderer: renderer.clone(),
+        innocent,
+        hostile: hostile(),
+    });
     let count = how_many();
-    let mut memory = Vec::new();
-    let mut results = std::pin::pin!(
-        futures::stream::iter(0..count)
-            .map(|index| {
-                let (renderer, innocent, hostile, expected) =
-                    (&renderer, &innocent, &hostile, &expected);
-                async move {
-                    if index % 10 == 7 {
-                        let (source, allowed) = &hostile[(index / 10) % hostile.len()];
-                        let outcome = modules::validate(renderer, source).await;
-                        let found = rules(&outcome);
-                        assert!(
-                            allowed.contains(found.first().unwrap_or(&"")),
-                            "{source}: {found:?}"
-                        );
-                    } else {
-                        let module = &innocent[index % innocent.len()];
-                        let outcome = modules::validate(renderer, &module.source).await;
-                        let document = outcome
-                            .result
-                            .unwrap_or_else(|error| panic!("{}: {error:?}", module.name));
-                        assert_eq!(document.sha256, expected[&module.name], "{}", module.name);
-                    }
-                    index
-                }
-            })
-            .buffer_unordered(4)
-    );
-    while let Some(index) = results.next().await {
-        if index % (count / 4).max(1) == 0 {
-            memory.push(resident_mb(&renderer.process_groups().await));
+    let mut memory_mb = Vec::new();
+    let mut groups = HashSet::new();
+    // Tasks of their own: we ask the renderer questions between them, and they must go on meanwhile.
+    let mut results = futures::stream::iter(0..count)
+        .map(|index| tokio::spawn(course.clone().run(index)))
+        .buffer_unordered(4);
+    let mut done = 0;
+    while let Some(result) = results.next().await {
+        result.unwrap();
+        done += 1;
+        let running = renderer.process_groups().await;
+        groups.extend(running.iter().copied());
+        if done % (count / 20).max(1) == 0 {
+            memory_mb.push(processes::resident_mb(&running));
+        }
+        // Now and then one of the browsers is killed at its work.
+        if done % (count / 4).max(1) == count / 8 {
+            let victim = running[done * 4 / count % running.len()];
+            killpg(Pid::from_raw(victim), Signal::SIGKILL).unwrap();
         }
     }
-    println!("resident megabytes along the way: {memory:?}");
-    let groups = renderer.process_groups().await;
+    println!("{count} modules; resident megabytes along the way: {memory_mb:?}");
+    let starts = renderer.browser_starts();
+    assert!(starts.execute + starts.draw > 2, "{starts:?}");
+    // Medians, because a heap bomb may be at work while we look.
+    let median = |part: &[u64]| {
+        let mut sorted = part.to_vec();
+        sorted.sort_unstable();
+        sorted[sorted.len() / 2]
+    };
+    let (early, late) = memory_mb.split_at(memory_mb.len() / 2);
+    assert!(
+        median(late) <= median(early) * 13 / 10 + 200,
+        "memory grows: {memory_mb:?}"
+    );
     renderer.shut_down().await;
     for group in groups {
-        assert_eq!(alive(group), 0, "no process is left behind");
+        assert!(
+            processes::of_group(group).is_empty(),
+            "no process is left behind"
+        );
     }
+}
+
+/// What the modules of a soak are taken from.
+struct Course {
+    renderer: Arc<Renderer>,
+    /// With the hash each has when it runs alone.
+    innocent: Vec<(Module, String)>,
+    /// With the rules each may break.
+    hostile: Vec<(String, &'static [&'static str])>,
+}
+
+impl Course {
+    async fn run(self: Arc<Self>, index: usize) {
+        if index % 10 == 7 {
+            let (source, allowed) = &self.hostile[(index / 10) % self.hostile.len()];
+            let outcome = modules::validate(&self.renderer, source).await;
+            let found = rules(&outcome);
+            assert!(
+                allowed.contains(found.first().unwrap_or(&"")),
+                "{source}: {found:?}"
+            );
+        } else {
+            let (module, expected) = &self.innocent[index % self.innocent.len()];
+            let found = document_sha256(&self.renderer, module, index.is_multiple_of(6)).await;
+            assert_eq!(found, *expected, "{}", module.name);
+        }
+    }
+}
+
+/// Validates the module, or draws it too.
+async fn document_sha256(renderer: &Renderer, module: &Module, draw: bool) -> String {
+    if draw {
+        let rendering = tokio::time::timeout(PATIENCE, renderer.views(&module.source, 64))
+            .await
+            .unwrap();
+        return rendering
+            .unwrap_or_else(|error| panic!("{}: {error}", module.name))
+            .document_sha256;
+    }
+    modules::validate(renderer, &module.source)
+        .await
+        .result
+        .unwrap_or_else(|error| panic!("{}: {error:?}", module.name))
+        .sha256
 }
 
 #[tokio::test]
@@ -149,20 +157,11 @@ async fn killed_browsers_are_replaced_and_no_module_is_blamed() {
     // A page's process alone, in both browsers.
     for _ in 0..2 {
         for group in renderer.process_groups().await {
-            for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-                let Ok(pid) = entry.file_name().to_string_lossy().parse::<i32>() else {
-                    continue;
-                };
-                let Ok(line) = std::fs::read_to_string(entry.path().join("cmdline")) else {
-                    continue;
-                };
-                let member =
-                    nix::unistd::getpgid(Some(Pid::from_raw(pid))) == Ok(Pid::from_raw(group));
-                if member
-                    && (line.contains("--type=renderer") || line.contains("--type=gpu-process"))
-                {
-                    let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-                }
+            let workers = processes::of_group(group).into_iter().filter(|process| {
+                process.is_page() || process.command.contains("--type=gpu-process")
+            });
+            for process in workers {
+                let _ = kill(Pid::from_raw(process.pid), Signal::SIGKILL);
             }
         }
         let again = tokio::time::timeout(PATIENCE, renderer.views(&source, 64))
@@ -174,5 +173,9 @@ async fn killed_browsers_are_replaced_and_no_module_is_blamed() {
     assert!(starts.execute >= 2 && starts.draw >= 2, "{starts:?}");
     let groups = renderer.process_groups().await;
     renderer.shut_down().await;
-    assert!(groups.into_iter().all(|group| alive(group) == 0));
+    assert!(
+        groups
+            .into_iter()
+            .all(|group| processes::of_group(group).is_empty())
+    );
 }

@@ -186,6 +186,8 @@ CREATE TABLE mirror_file (
     CHECK ((mirrored_at IS NULL) = (commit_sha IS NULL))
 );
 CREATE INDEX mirror_file_pending ON mirror_file (id) WHERE mirrored_at IS NULL;
+-- How long the last ones took.
+CREATE INDEX mirror_file_mirrored ON mirror_file (mirrored_at) WHERE mirrored_at IS NOT NULL;
 
 -- The newest known content of small state files: what people edited and what steps put.
 CREATE TABLE state_file (

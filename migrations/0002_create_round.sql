@@ -69,17 +69,3 @@ CREATE TABLE build (
     docker_image text,
     PRIMARY KEY (round, hotkey)
 );
-
--- Changes that git-sync held because somebody else edited the same part of the file; an operator decides.
-CREATE TABLE mirror_conflict (
-    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    path       text        NOT NULL,
-    owner      text        NOT NULL,
-    because    text        NOT NULL,
-    ours       bytea,
-    theirs     bytea,
-    commit_sha text,
-    created_at timestamptz NOT NULL DEFAULT now(),
-    decided_at timestamptz,
-    decision   text CHECK (decision IN ('accepted', 'rejected'))
-);

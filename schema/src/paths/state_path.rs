@@ -128,11 +128,18 @@ pub enum HandMadeFile {
     DockerBake,
     /// `.github/workflows/build-and-push.yml`.
     BuildWorkflow,
+    /// `.assize/allowed_signers`: whose signatures count, for `git verify-commit`.
+    AllowedSigners,
 }
 
 impl HandMadeFile {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Readme, Self::DockerBake, Self::BuildWorkflow];
+    pub const ALL: [Self; 4] = [
+        Self::Readme,
+        Self::DockerBake,
+        Self::BuildWorkflow,
+        Self::AllowedSigners,
+    ];
 
     /// Its path.
     pub fn path(self) -> &'static str {
@@ -140,6 +147,7 @@ impl HandMadeFile {
             Self::Readme => "README.md",
             Self::DockerBake => "docker-bake.hcl",
             Self::BuildWorkflow => ".github/workflows/build-and-push.yml",
+            Self::AllowedSigners => ".assize/allowed_signers",
         }
     }
 }

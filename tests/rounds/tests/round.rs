@@ -1,6 +1,8 @@
 //! A whole round in process: the winner that skill implies, and what becomes of everyone else.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod readers;
+
 use std::{collections::BTreeSet, path::Path, process::Command};
 
 use rehearsal::miners::{Behaviour, Cast, CastMiner};
@@ -137,6 +139,37 @@ async fn a_round_ends_with_the_winner_that_skill_implies() {
     assert_eq!(refused, loops);
 
     the_public_state_is_whole(&clone, &cast, &prompts);
+    every_commit_of_ours_is_signed(&clone);
+    readers::accept(&clone.folder(), ROUND.0);
+    let lag = summary.mirror_lag_p95_seconds;
+    assert!(
+        lag <= 5.0,
+        "95 of 100 state files were on the remote within {lag} s"
+    );
+}
+
+/// Git accepts every commit of Assize by the key that the repository itself publishes.
+fn every_commit_of_ours_is_signed(clone: &Clone) {
+    let folder = clone.folder();
+    let ours = git(&folder, &["log", "--author=^Assize <", "--format=%H"]);
+    assert!(ours.lines().count() > 5);
+    let allowed = "gpg.ssh.allowedSignersFile=.assize/allowed_signers";
+    let mut arguments = vec!["-c", allowed, "verify-commit"];
+    arguments.extend(ours.lines());
+    git(&folder, &arguments);
+    let people = git(
+        &folder,
+        &[
+            "log",
+            "--invert-grep",
+            "--grep=^Assize-Step: ",
+            "--format=%an",
+        ],
+    );
+    assert!(
+        people.lines().all(|author| author != "Assize"),
+        "each commit names its steps"
+    );
 }
 
 /// Every file that the reached stages call for is there, readable, and consistent with the others.

@@ -54,6 +54,20 @@ pub struct Settings {
     pub mirror_dir: PathBuf,
     /// `SIGNING_KEY`: an OpenSSH private key that signs commits.
     pub signing_key: Option<SecretString>,
+    /// `TRUSTED_SIGNING_KEYS`: public keys of earlier years, separated by commas, whose commits still count as ours.
+    pub trusted_signing_keys: Vec<String>,
+    /// `GIT_AUTHOR_EMAIL` of our commits.
+    pub author_email: String,
+    /// `GIT_SSH_KEY`: a private key for a remote by SSH; without it the SSH agent is asked.
+    pub ssh_key: Option<SecretString>,
+    /// `GIT_SSH_KEY_PASSPHRASE`.
+    pub ssh_passphrase: Option<SecretString>,
+    /// `GIT_SSH_HOST_KEY`: the server's key as `SHA256:…`; without it `known_hosts` decides.
+    pub ssh_host_key: Option<String>,
+    /// `GITHUB_WEBHOOK_SECRET`: signs the calls that say that the repository has moved.
+    pub webhook_secret: Option<SecretString>,
+    /// `DISCORD_WEBHOOK_URL`: where people are told of what needs them.
+    pub discord_webhook: Option<SecretString>,
     /// `R2_ENDPOINT`.
     pub s3_endpoint: Url,
     /// `R2_ACCESS_KEY_ID`.
@@ -184,6 +198,12 @@ impl Settings {
         let objects = serves(&[Role::Download, Role::Render, Role::Gpu, Role::Judge]);
         let judge = serves(&[Role::Judge]);
 
+        let mirror_secret = |name| {
+            v.find(name)
+                .filter(|_| serves(&[Role::Mirror]))
+                .map(SecretString::from)
+        };
+
         let github_repository = if github {
             v.required("GITHUB_REPO", "owner/name of the state repository")?
         } else {
@@ -206,10 +226,23 @@ impl Settings {
             state_repository,
             branch: v.find("GITHUB_BRANCH").unwrap_or("main").to_owned(),
             mirror_dir: v.find("MIRROR_DIR").unwrap_or("assize-mirror").into(),
-            signing_key: v
-                .find("SIGNING_KEY")
-                .filter(|_| serves(&[Role::Mirror]))
-                .map(SecretString::from),
+            signing_key: mirror_secret("SIGNING_KEY"),
+            trusted_signing_keys: v
+                .find("TRUSTED_SIGNING_KEYS")
+                .unwrap_or_default()
+                .split(',')
+                .map(|key| key.trim().to_owned())
+                .filter(|key| !key.is_empty())
+                .collect(),
+            author_email: v
+                .find("GIT_AUTHOR_EMAIL")
+                .unwrap_or("assize@localhost")
+                .to_owned(),
+            ssh_key: mirror_secret("GIT_SSH_KEY"),
+            ssh_passphrase: mirror_secret("GIT_SSH_KEY_PASSPHRASE"),
+            ssh_host_key: v.find("GIT_SSH_HOST_KEY").map(str::to_owned),
+            webhook_secret: v.find("GITHUB_WEBHOOK_SECRET").map(SecretString::from),
+            discord_webhook: mirror_secret("DISCORD_WEBHOOK_URL"),
             s3_endpoint: object_store(v, objects)?,
             s3_access_key: if objects {
                 v.required("R2_ACCESS_KEY_ID", "key of the object store")?

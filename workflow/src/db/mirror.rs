@@ -196,3 +196,52 @@ pub async fn lag(conn: &mut PgConnection) -> sqlx::Result<(i64, f64)> {
     .fetch_one(conn)
     .await
 }
+
+/// How long state files took from the commit of their step to the remote.
+#[derive(Debug, Clone, Copy, Default, PartialEq, sqlx::FromRow)]
+pub struct Lag {
+    /// Files that reached the remote within the window.
+    pub files: i64,
+    /// Seconds within which half of them did; none when there were none.
+    pub p50_seconds: Option<f64>,
+    /// Seconds within which 95 of 100 did.
+    pub p95_seconds: Option<f64>,
+    /// Seconds within which 99 of 100 did.
+    pub p99_seconds: Option<f64>,
+    /// The slowest.
+    pub max_seconds: Option<f64>,
+    /// Files that wait now.
+    pub waiting: i64,
+    /// For how many seconds the oldest of them has waited.
+    pub oldest_waiting_seconds: f64,
+}
+
+/// The mirror's lag over the files that reached the remote in the last `window_seconds`.
+///
+/// A file's lag is from the start of the transaction that completed its step to the moment its push was known to have
+/// arrived, so it is never less than what a reader of the remote saw.
+///
+/// # Errors
+///
+/// Whatever the database says.
+pub async fn lag_within(conn: &mut PgConnection, window_seconds: f64) -> sqlx::Result<Lag> {
+    sqlx::query_as(
+        "WITH took AS (
+             SELECT extract(epoch FROM mirrored_at - created_at)::float8 AS seconds FROM mirror_file
+             WHERE mirrored_at >= now() - make_interval(secs => $1)
+         ), waiting AS (
+             SELECT count(*) AS files, coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 AS oldest
+             FROM mirror_file WHERE mirrored_at IS NULL
+         )
+         SELECT (SELECT count(*) FROM took) AS files,
+                (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) FROM took) AS p50_seconds,
+                (SELECT percentile_cont(0.95) WITHIN GROUP (ORDER BY seconds) FROM took) AS p95_seconds,
+                (SELECT percentile_cont(0.99) WITHIN GROUP (ORDER BY seconds) FROM took) AS p99_seconds,
+                (SELECT max(seconds) FROM took) AS max_seconds,
+                waiting.files AS waiting, waiting.oldest AS oldest_waiting_seconds
+         FROM waiting",
+    )
+    .bind(window_seconds)
+    .fetch_one(conn)
+    .await
+}

@@ -8,8 +8,10 @@ mod sql;
 pub mod attempt;
 pub mod cancel;
 pub mod chain;
+pub mod conflict;
 pub mod ending;
 pub mod event;
+pub mod hand_edit;
 pub mod job;
 pub mod mirror;
 pub mod operator;
@@ -32,7 +34,8 @@ pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
 pub const JOB_CHANNEL: &str = "assize_job";
 /// The channel that tells workers which running attempts were cancelled or fenced: job id, colon, attempt.
 pub const CANCEL_CHANNEL: &str = "assize_cancel";
-/// The channel that tells git-sync that the outbox has rows.
+/// The channel that tells git-sync that the outbox has rows (`urgent` for a stage change), or with `fetch` that the remote has
+/// moved.
 pub const MIRROR_CHANNEL: &str = "assize_mirror";
 
 /// Brings the database to this build's schema.

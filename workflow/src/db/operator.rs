@@ -27,6 +27,9 @@ pub enum OperatorError {
     /// Nothing has this key or id.
     #[error("there is no job {0}")]
     UnknownJob(String),
+    /// No edit waits for a decision under this number.
+    #[error("there is no conflict {0} that waits for a decision")]
+    UnknownConflict(i64),
     /// The database failed.
     #[error("the database did not answer as expected")]
     Database(#[from] sqlx::Error),
@@ -381,6 +384,32 @@ pub(super) fn check(operator: &Operator<'_>) -> Result<(), OperatorError> {
     } else {
         Ok(())
     }
+}
+
+/// Keeps an action that is carried out elsewhere, with what it changed.
+///
+/// # Errors
+///
+/// [`OperatorError`].
+pub async fn record(
+    conn: &mut PgConnection,
+    operator: &Operator<'_>,
+    action: &str,
+    target: &str,
+    before: Value,
+    after: Value,
+) -> Result<(), OperatorError> {
+    check(operator)?;
+    sqlx::query("INSERT INTO operator_action (operator, action, target, reason, before, after) VALUES ($1, $2, $3, $4, $5, $6)")
+        .bind(operator.name)
+        .bind(action)
+        .bind(target)
+        .bind(operator.reason)
+        .bind(before)
+        .bind(after)
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 pub(super) async fn keep(

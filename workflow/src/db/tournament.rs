@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use anyhow::Context as _;
 use schema::{
-    Hotkey, RoundNumber, Side, StateFile,
+    Hotkey, RoundNumber, Side, TolerantFile,
     files::{
         AuditRequests, GenerationAudits, GenerationReport, GenerationReports, Matrix, SourceAudits,
         report::MatchReport,
@@ -198,9 +198,14 @@ async fn entries(
     Ok(())
 }
 
-async fn file<F: StateFile + Default>(conn: &mut PgConnection, path: &str) -> anyhow::Result<F> {
+/// A collection that may be absent. A row that cannot be read is left out and told of: it never stops the round.
+async fn file<F: TolerantFile>(conn: &mut PgConnection, path: &str) -> anyhow::Result<F> {
     let content = super::state_file::read(conn, path).await?;
-    Ok(F::parse_present_or_absent(path, content.as_deref())?.unwrap_or_default())
+    let read = F::parse_tolerant(path, &content.unwrap_or_default())?;
+    for problem in &read.problems {
+        tracing::error!(mirror.path = path, problem = %problem, "a row of a state file cannot be read and is left out");
+    }
+    Ok(read.file)
 }
 
 /// What a side has to show in a match, by prompt stem.

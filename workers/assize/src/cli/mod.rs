@@ -1,6 +1,7 @@
 //! The command line: one binary, a file a subcommand; `main` only dispatches.
 
 mod bench;
+mod conflict;
 mod exit;
 mod job;
 mod operator;
@@ -51,6 +52,9 @@ pub enum Command {
     /// Look at queues, pause, resume or limit one over all workers.
     #[command(subcommand)]
     Queue(queue::QueueCommand),
+    /// Look at edits of files that Assize owns, accept or reject them.
+    #[command(subcommand)]
+    Conflict(conflict::ConflictCommand),
     /// Check a clone of a state repository, offline: exit code 0 when every check holds, 1 with findings, 2 when unreadable.
     Audit(AuditArgs),
     /// Check modules against every rule of a live round (for miners).
@@ -78,6 +82,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Job(command) => job::run(command).await?,
         Command::Round(command) => round::run(command).await?,
         Command::Queue(command) => queue::run(command).await?,
+        Command::Conflict(command) => conflict::run(command).await?,
         Command::Audit(args) => {
             let code = tokio::task::spawn_blocking(move || audit::run(args)).await?;
             return Ok(u8::try_from(code).unwrap_or(EXIT_UNUSABLE));

@@ -120,6 +120,7 @@ pub(super) async fn run(args: WorkArgs) -> anyhow::Result<()> {
                 format!("{address} cannot be used for the dashboard; is its port in use?")
             })?;
         let mut state = DashboardState::new(pool.clone());
+        state.webhook_secret.clone_from(&settings.webhook_secret);
         state.shutdown = stop.clone();
         tasks.spawn(async move {
             dashboard::serve(listener, state)

@@ -28,6 +28,14 @@ pub struct DashboardArgs {
     /// Where the public state can be seen, for links.
     #[arg(long, env = "STATE_REPOSITORY", value_name = "ADDRESS")]
     pub repository: Option<String>,
+    /// Secret of the repository's webhook (`POST /hooks/repository`, signed as GitHub does), which lets edits be read at once.
+    #[arg(
+        long,
+        env = "GITHUB_WEBHOOK_SECRET",
+        hide_env_values = true,
+        value_name = "SECRET"
+    )]
+    pub webhook_secret: Option<SecretString>,
 }
 
 /// Serves the dashboard on `pool` until `stop`.
@@ -51,6 +59,9 @@ pub async fn run(args: DashboardArgs, pool: PgPool, stop: CancellationToken) -> 
         pool,
         token,
         repository: args.repository,
+        webhook_secret: args
+            .webhook_secret
+            .filter(|secret| !secrecy::ExposeSecret::expose_secret(secret).is_empty()),
         shutdown: stop,
     };
     serve(listener, state).await.context("the dashboard ended")
@@ -71,6 +82,7 @@ mod tests {
             listen: listen.parse().unwrap(),
             token: token.map(SecretString::from),
             repository: None,
+            webhook_secret: None,
         }
     }
 

@@ -43,6 +43,10 @@ pub(super) enum DashboardError {
     #[error("the database does not answer")]
     Database(#[from] sqlx::Error),
 
+    /// The metrics could not be put together: a defect.
+    #[error("the metrics cannot be shown")]
+    Metrics,
+
     /// A page could not be put together: a defect.
     #[error("this page cannot be shown")]
     Template(#[from] askama::Error),
@@ -58,7 +62,8 @@ struct ErrorPage {
 impl DashboardError {
     fn status(&self) -> StatusCode {
         match self {
-            Self::NotFound(_) | Self::Refused(OperatorError::UnknownJob(_)) => {
+            Self::NotFound(_)
+            | Self::Refused(OperatorError::UnknownJob(_) | OperatorError::UnknownConflict(_)) => {
                 StatusCode::NOT_FOUND
             }
             Self::ForeignOrigin | Self::NameNeedsToken => StatusCode::FORBIDDEN,
@@ -70,7 +75,7 @@ impl DashboardError {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Refused(_) => StatusCode::CONFLICT,
-            Self::Template(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Template(_) | Self::Metrics => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 }

@@ -36,6 +36,12 @@ pub(super) fn between(from: &DateTime<Utc>, to: &DateTime<Utc>) -> String {
     span((*to - *from).max(TimeDelta::zero()))
 }
 
+/// Seconds that were measured, `0.84 s`; nothing when nothing was.
+#[allow(clippy::ref_option, reason = "templates pass references")]
+pub(super) fn lag(seconds: &Option<f64>) -> String {
+    seconds.map_or_else(String::new, |seconds| format!("{seconds:.2}\u{202f}s"))
+}
+
 /// A moment in full, for tooltips.
 pub(super) fn clock(at: &DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M:%S UTC").to_string()

@@ -15,6 +15,9 @@ mod pages;
 pub(crate) mod queries;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_repository;
+mod webhook;
 
 use std::sync::Arc;
 
@@ -39,6 +42,8 @@ pub struct DashboardState {
     pub token: Option<SecretString>,
     /// Where the public state can be seen, for links: an address or a path.
     pub repository: Option<String>,
+    /// Signs the calls by which the repository's host says that the branch has moved; without one there is no such address.
+    pub webhook_secret: Option<SecretString>,
     /// Ends the live connections, which would otherwise keep a graceful stop waiting for ever.
     pub shutdown: CancellationToken,
 }
@@ -50,6 +55,7 @@ impl DashboardState {
             pool,
             token: None,
             repository: None,
+            webhook_secret: None,
             shutdown: CancellationToken::new(),
         }
     }

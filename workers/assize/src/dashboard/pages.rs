@@ -3,9 +3,11 @@
 mod actions;
 mod fleet;
 mod grid;
+mod metrics;
 mod miner;
 mod operators;
 mod parked;
+mod repository;
 mod round;
 mod rounds;
 mod step;
@@ -22,6 +24,7 @@ use axum::routing::{get, post};
 use super::error::DashboardError;
 use super::live::Part;
 use super::queries::fleet::{Overview, overview};
+use super::queries::repository::{Waiting, waiting};
 use super::{DashboardState, access, assets, format};
 
 pub(super) use operators::sign_in_address;
@@ -50,6 +53,11 @@ pub(super) fn routes() -> Router<Arc<DashboardState>> {
         .route("/queues", get(fleet::queues_page))
         .route("/queues/live", get(fleet::queues_live))
         .route("/queues/act", post(actions::act_on_queue))
+        .route("/repository", get(repository::page))
+        .route("/repository/live", get(repository::live))
+        .route("/repository/conflicts/{id}", post(repository::decide))
+        .route("/hooks/repository", post(repository::hook))
+        .route("/metrics", get(metrics::page))
         .route("/actions", get(operators::actions_page))
         .route("/actions/live", get(operators::actions_live))
         .route(
@@ -136,6 +144,7 @@ impl Frame {
 #[template(path = "bar.html")]
 struct Bar {
     overview: Overview,
+    waiting: Waiting,
 }
 
 /// The bar at the top, and the moment everything else on the page is told against.
@@ -143,8 +152,9 @@ async fn bar(
     connection: &mut sqlx::PgConnection,
 ) -> Result<(Part, chrono::DateTime<chrono::Utc>), DashboardError> {
     let overview = overview(connection).await?;
+    let waiting = waiting(connection).await?;
     let now = overview.now;
-    Ok((Part::new("bar", &Bar { overview })?, now))
+    Ok((Part::new("bar", &Bar { overview, waiting })?, now))
 }
 
 fn show(page: &impl Template) -> Shown {

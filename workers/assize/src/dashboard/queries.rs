@@ -4,5 +4,6 @@
 //! could not use the engine's partial indexes.
 
 pub(crate) mod fleet;
+pub(super) mod repository;
 pub(crate) mod rounds;
 pub(crate) mod steps;

@@ -8,7 +8,7 @@ use rehearsal::{
     world::{Addresses, Start, World, WorldOptions},
 };
 use render::{Renderer, RendererConfig};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -27,6 +27,7 @@ use crate::{
     dashboard::{self, DashboardState},
     git_sync::{self, GitSync},
     handlers::{self, RoundSettings},
+    repository::SigningKey,
     roles::{self, Role, Sizes},
     services::services,
     settings::{CloudSettings, Settings},
@@ -225,7 +226,14 @@ fn settings(
         state_repository: world.git_remote_http.clone(),
         branch: world.branch.clone(),
         mirror_dir: state_dir.join("mirror.git"),
-        signing_key: None,
+        signing_key: Some(signing_key(state_dir)?),
+        trusted_signing_keys: Vec::new(),
+        author_email: "assize@rehearsal.example".to_owned(),
+        ssh_key: None,
+        ssh_passphrase: None,
+        ssh_host_key: None,
+        webhook_secret: None,
+        discord_webhook: None,
         s3_endpoint: Url::parse(&world.s3_endpoint)?,
         s3_access_key: world.s3_access_key.clone(),
         s3_secret_key: SecretString::from(world.s3_secret_key.as_str()),
@@ -251,4 +259,35 @@ fn settings(
             ..RoundSettings::default()
         },
     })
+}
+
+/// The key that signs the rehearsal's commits: made at the first start, kept for the next ones.
+fn signing_key(state_dir: &Path) -> anyhow::Result<SecretString> {
+    use std::{
+        io::Write as _,
+        os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    };
+
+    let path = state_dir.join("signing_key");
+    if path.exists() {
+        let key = std::fs::read_to_string(&path)
+            .with_context(|| format!("cannot read the signing key {}", path.display()))?;
+        return Ok(SecretString::from(key));
+    }
+    let key = SigningKey::generate().to_openssh()?;
+    let partial = path.with_extension("partial");
+    let write = || -> std::io::Result<()> {
+        let mut file = std::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&partial)?;
+        file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+        file.write_all(key.expose_secret().as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&partial, &path)
+    };
+    write().with_context(|| format!("cannot keep the signing key {}", path.display()))?;
+    Ok(key)
 }

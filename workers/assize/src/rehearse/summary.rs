@@ -10,6 +10,7 @@ use schema::{
 };
 use serde::Serialize;
 use sqlx::PgPool;
+use workflow::db;
 
 use super::{RehearseArgs, parts::Parts};
 
@@ -42,6 +43,8 @@ pub struct Summary {
     pub failed_attempts: i64,
     /// Commits on the remote.
     pub commits: usize,
+    /// Within how many seconds of their step 95 of 100 state files were on the remote.
+    pub mirror_lag_p95_seconds: f64,
     /// From start to end.
     pub seconds: f64,
     /// The remote repository.
@@ -81,6 +84,10 @@ impl Summary {
         summary.commits = tokio::task::spawn_blocking(move || count_commits(&repository)).await??;
         summary.seconds = (took.as_secs_f64() * 10.0).round() / 10.0;
 
+        let ever = f64::from(u32::MAX);
+        let lag = db::mirror::lag_within(&mut *parts.pool.acquire().await?, ever).await?;
+        summary.mirror_lag_p95_seconds = (lag.p95_seconds.unwrap_or(0.0) * 1000.0).round() / 1000.0;
+
         let timeline = timeline(&parts.pool, round).await?;
         let leader = leaders.latest().map_or_else(
             || "none".to_owned(),
@@ -104,8 +111,9 @@ impl Summary {
             },
         );
         summary.report = format!(
-            "Timeline of round {round}:\n{timeline}Winner: {}\nLeader: {leader}\nNext: {next}\nState repository: {}\nDashboard: {}{}",
+            "Timeline of round {round}:\n{timeline}Winner: {}\nLeader: {leader}\nNext: {next}\nPublic: 95 of 100 state files within {:.1} s\nState repository: {}\nDashboard: {}{}",
             summary.winner,
+            summary.mirror_lag_p95_seconds,
             summary.state_repo,
             parts.dashboard_url,
             if args.keep_serving {
@@ -179,6 +187,7 @@ async fn counts(pool: &PgPool, round: RoundNumber) -> sqlx::Result<Summary> {
         attempts,
         failed_attempts,
         commits: 0,
+        mirror_lag_p95_seconds: 0.0,
         seconds: 0.0,
         state_repo: String::new(),
         report: String::new(),

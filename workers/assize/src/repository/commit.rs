@@ -12,6 +12,11 @@ use super::ownership::owner_of;
 use super::tree::{entry_of, read_from, tree_of};
 use super::{MirrorOptions, Oid, RepositoryError};
 
+/// The trailer that names a step whose end a commit carries.
+pub const STEP_TRAILER: &str = "Assize-Step";
+/// The trailer that follows it: which attempt of the step.
+pub const ATTEMPT_TRAILER: &str = "Assize-Attempt";
+
 /// The end of a message that the image build and its watcher look for at the end of the whole commit message.
 const BUILD_CONTRACT: &str = "submissions for round ";
 
@@ -189,6 +194,26 @@ fn full_message(pending: &PendingCommit) -> String {
     message
 }
 
+/// The steps and attempts that a commit's trailers name, in order.
+pub(super) fn steps_of(message: &[u8]) -> Vec<(String, i32)> {
+    let Ok(trailers) = git2::message_trailers_bytes(message) else {
+        return Vec::new();
+    };
+    let mut steps = Vec::new();
+    let mut step = None;
+    for (name, value) in trailers.iter() {
+        let value = String::from_utf8_lossy(value);
+        if name == STEP_TRAILER.as_bytes() {
+            step = Some(value.into_owned());
+        } else if name == ATTEMPT_TRAILER.as_bytes()
+            && let (Some(step), Ok(attempt)) = (step.take(), value.trim().parse())
+        {
+            steps.push((step, attempt));
+        }
+    }
+    steps
+}
+
 /// Refuses paths that git or another system would read differently.
 fn check_path(path: &str) -> Result<(), RepositoryError> {
     let good_part = |part: &str| {
@@ -250,6 +275,23 @@ mod tests {
         assert_eq!(
             message("Round 1: duels\n"),
             "Round 1: duels\n\nAssize-Step: collect\nAssize-Attempt: 2"
+        );
+    }
+
+    #[test]
+    fn the_steps_of_a_commit_are_read_back_from_its_message() {
+        assert_eq!(
+            steps_of(message("Round 1: duels").as_bytes()),
+            [("collect".to_owned(), 2)]
+        );
+        assert_eq!(
+            steps_of(message("Seed, prompts and submissions for round 12").as_bytes()),
+            [("collect".to_owned(), 2)]
+        );
+        assert_eq!(steps_of(b"Edit by hand"), []);
+        assert_eq!(
+            steps_of(b"x\n\nAssize-Step: a\nAssize-Step: b\nAssize-Attempt: 1"),
+            [("b".to_owned(), 1)]
         );
     }
 

@@ -1,11 +1,12 @@
 //! What others brought: their commits, what each changed, and which files are contested because of it.
 
 use git2::{Delta, DiffOptions, ObjectType, Repository};
+use schema::paths;
 
 use super::conflict::{Contested, Touched};
 use super::error::While as _;
 use super::mirror::{MirrorRepository, MirrorState};
-use super::ownership::{Owner, owner_of};
+use super::ownership::{Owner, owner_of_edit, says_paused};
 use super::refs::{SEEN, find_ref, set_ref};
 use super::tree::{entry_of, read_from, tree_of};
 use super::{Oid, RepositoryError, transport};
@@ -126,7 +127,8 @@ impl MirrorRepository {
     }
 
     /// Tells that everything [`MirrorRepository::fetch`] reported up to `tip` is stored: it is not reported again, and
-    /// files that people own are no longer contested, since the caller now works with what they wrote.
+    /// files that people own are no longer contested, since the caller now works with what they wrote. Only a `state.json`
+    /// that says PAUSED stays so: what we write there waits until people let the round go on.
     ///
     /// # Errors
     ///
@@ -135,9 +137,12 @@ impl MirrorRepository {
         let mut guard = self.state();
         let state = &mut *guard;
         set_ref(&state.repository, SEEN, tip)?;
-        state
-            .contested
-            .retain(|contested| contested.owner == Owner::Assize);
+        let tree = tree_of(&state.repository, Some(tip))?;
+        let paused = read_from(&state.repository, &tree, &paths::state())?
+            .is_some_and(|content| says_paused(&content));
+        state.contested.retain(|contested| {
+            contested.owner == Owner::Assize || paused && contested.path == paths::state()
+        });
         state.contested.save(state.repository.path())
     }
 
@@ -225,7 +230,7 @@ fn read_commit(
         let new = read_from(repository, &after, path)?;
         changes.push(FileChange {
             path: path.to_owned(),
-            owner: owner_of(path, old.as_deref()),
+            owner: owner_of_edit(path, old.as_deref(), new.as_deref()),
             before: old,
             after: new,
         });

@@ -1,5 +1,6 @@
 //! The bare clone itself: opening, reading, and the state that commits, fetches and pushes share.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -185,40 +186,40 @@ impl MirrorRepository {
         self.move_head(&state.repository, tracked)
     }
 
-    /// The values of the trailer `name` in the newest `limit` commits of the remote, newest first, of our own commits
-    /// only. After a crash the caller acknowledges outbox rows whose step stands here instead of committing them again.
+    /// The steps, with their attempts, that the newest `limit` commits of the remote name in their trailers; of our own
+    /// commits only. After a crash the caller acknowledges outbox rows whose step stands here instead of committing them
+    /// again.
     ///
     /// # Errors
     ///
     /// [`RepositoryError::Git`] when the clone cannot be read.
-    pub fn published(
+    pub fn published_steps(
         &self,
-        name: &str,
         limit: usize,
-    ) -> Result<Vec<(Oid, String)>, RepositoryError> {
+    ) -> Result<HashMap<(String, i32), Oid>, RepositoryError> {
         let state = self.state();
         let Some(tip) = self.tracked(&state)? else {
-            return Ok(Vec::new());
+            return Ok(HashMap::new());
         };
         let mut walk = state.repository.revwalk().while_("walk the history")?;
         walk.push(tip).while_("walk the history")?;
         walk.simplify_first_parent().while_("walk the history")?;
-        let mut found = Vec::new();
+        let mut found = HashMap::new();
         for oid in walk.take(limit) {
             let oid = oid.while_("walk the history")?;
             let commit = state.repository.find_commit(oid).while_("read a commit")?;
-            if !self.is_ours(&state.repository, &commit)? {
-                continue;
-            }
-            if let Ok(trailers) = git2::message_trailers_bytes(commit.message_bytes()) {
-                for (key, value) in trailers.iter() {
-                    if key == name.as_bytes() {
-                        found.push((oid, String::from_utf8_lossy(value).into_owned()));
-                    }
+            if self.is_ours(&state.repository, &commit)? {
+                for step in commit::steps_of(commit.message_bytes()) {
+                    found.entry(step).or_insert(oid);
                 }
             }
         }
         Ok(found)
+    }
+
+    /// Whether an edit of somebody else stands in the way of `change`, so that committing it would hold it.
+    pub fn would_hold(&self, change: &super::Change) -> bool {
+        self.state().contested.in_the_way_of(change).is_some()
     }
 
     /// Files with an edit of somebody else that nobody has decided about. The caller keeps the list too, so that a lost

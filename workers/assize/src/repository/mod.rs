@@ -29,6 +29,7 @@
 mod change;
 mod commit;
 mod conflict;
+mod decision;
 mod error;
 mod fetch;
 mod ledger;
@@ -45,20 +46,21 @@ mod transport;
 mod tree;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
 pub use change::{Change, InvalidChange};
-pub use commit::{CommitInfo, CommitOutcome, PendingCommit};
+pub use commit::{ATTEMPT_TRAILER, CommitInfo, CommitOutcome, PendingCommit, STEP_TRAILER};
 pub use conflict::{Conflict, Contested, HeldBecause, Touched};
+pub use decision::{after_acceptance, after_rejection};
 pub use error::RepositoryError;
 pub use fetch::{FetchOutcome, FileChange, ForeignCommit};
 pub use git2::Oid;
 pub use ledger::{ChainEnd, Checkpoint, CheckpointProblem};
 pub use mirror::MirrorRepository;
 pub use options::{GitCredentials, MirrorOptions};
-pub use ownership::{Owner, owner_of};
+pub use ownership::{Owner, owner_of, says_paused};
 pub use push::{PublishOutcome, PushOutcome};
 pub use rebase::{RebaseOutcome, RebasedCommit};
 pub use signing::{

@@ -37,6 +37,22 @@ pub fn owner_of(path: &str, content: Option<&[u8]>) -> Owner {
     }
 }
 
+/// The owner of `path` for an edit from `before` to `after`. Whoever pauses the round owns `state.json` from then on: setting
+/// PAUSED by hand is how people stop a round.
+pub fn owner_of_edit(path: &str, before: Option<&[u8]>, after: Option<&[u8]>) -> Owner {
+    let pauses = classify(path) == Some(StatePath::State) && after.is_some_and(says_paused);
+    if pauses {
+        Owner::People
+    } else {
+        owner_of(path, before)
+    }
+}
+
+/// Whether a `state.json` says PAUSED, and nothing else is wrong with it.
+pub fn says_paused(state: &[u8]) -> bool {
+    serde_json::from_slice::<Value>(state).is_ok_and(|state| state["stage"] == "paused")
+}
+
 fn is_paused(state: &[u8]) -> bool {
     match serde_json::from_slice::<Value>(state) {
         Ok(state) => state
@@ -70,6 +86,27 @@ mod tests {
         ] {
             assert_eq!(owner_of(path, None), Owner::Assize, "{path}");
         }
+    }
+
+    #[test]
+    fn whoever_pauses_the_round_owns_the_state() {
+        let (duels, paused) = (&br#"{"stage":"duels"}"#[..], &br#"{"stage":"paused"}"#[..]);
+        assert_eq!(
+            owner_of_edit("state.json", Some(duels), Some(paused)),
+            Owner::People
+        );
+        assert_eq!(
+            owner_of_edit("state.json", Some(paused), Some(duels)),
+            Owner::People
+        );
+        assert_eq!(
+            owner_of_edit("state.json", Some(duels), Some(b"{\"stage\":\"open\"}")),
+            Owner::Assize
+        );
+        assert_eq!(
+            owner_of_edit("rounds/0/winner.json", None, Some(paused)),
+            Owner::Assize
+        );
     }
 
     #[test]

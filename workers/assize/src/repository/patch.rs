@@ -151,6 +151,96 @@ pub(super) fn rows_changed(
     None
 }
 
+/// `base` with the rows named in `rows` as they are in `source`: set, or taken out where `source` has none. `None` when the
+/// files cannot be taken apart into rows.
+pub(super) fn with_rows_of(
+    path: &str,
+    base: Option<&[u8]>,
+    source: Option<&[u8]>,
+    rows: &BTreeSet<String>,
+) -> Option<Vec<u8>> {
+    if extension(path) == "csv" {
+        return with_lines_of(base.unwrap_or(MATRIX_HEADER.as_bytes()), source?, rows);
+    }
+    let source = read_json(source).ok()??;
+    // An absent file is an empty one of the same kind.
+    let base = read_json(base).ok()?.unwrap_or_else(|| match &source {
+        Value::Array(_) => Value::Array(Vec::new()),
+        _ => Value::Object(Map::new()),
+    });
+    match (base, source) {
+        (Value::Object(mut map), Value::Object(source)) => {
+            map.retain(|name, _| !rows.contains(name) || source.contains_key(name));
+            for (name, value) in source {
+                if rows.contains(&name) {
+                    map.insert(name, value);
+                }
+            }
+            Some(write_json(path, &Value::Object(map)))
+        }
+        (Value::Array(mut items), Value::Array(source)) => {
+            let named =
+                |item: &Value| identity_of(item, "hotkey").filter(|name| rows.contains(name));
+            let in_source = |name: &String| {
+                source
+                    .iter()
+                    .any(|item| identity_of(item, "hotkey").as_ref() == Some(name))
+            };
+            items.retain(|item| named(item).is_none_or(|name| in_source(&name)));
+            for item in &source {
+                let Some(name) = named(item) else { continue };
+                match items
+                    .iter_mut()
+                    .rfind(|known| identity_of(known, "hotkey").as_ref() == Some(&name))
+                {
+                    Some(known) => *known = item.clone(),
+                    None => items.push(item.clone()),
+                }
+            }
+            Some(write_json(path, &Value::Array(items)))
+        }
+        _ => None,
+    }
+}
+
+fn with_lines_of(base: &[u8], source: &[u8], rows: &BTreeSet<String>) -> Option<Vec<u8>> {
+    let (base, source) = (
+        std::str::from_utf8(base).ok()?,
+        std::str::from_utf8(source).ok()?,
+    );
+    let name = |line: &str| {
+        let mut fields = line.split(',');
+        Some(pair_name(fields.next()?, fields.next()?)).filter(|name| rows.contains(name))
+    };
+    let find = |wanted: &String| {
+        source
+            .trim()
+            .lines()
+            .skip(1)
+            .filter(|line| name(line).as_ref() == Some(wanted))
+            .last()
+    };
+    let mut lines: Vec<&str> = Vec::new();
+    let mut placed = BTreeSet::new();
+    for (index, line) in base.trim().lines().enumerate() {
+        match name(line).filter(|_| index > 0) {
+            None => lines.push(line),
+            Some(wanted) => {
+                lines.extend(find(&wanted).filter(|_| !placed.contains(&wanted)));
+                placed.insert(wanted);
+            }
+        }
+    }
+    for line in source.trim().lines().skip(1) {
+        if let Some(wanted) = name(line)
+            && placed.insert(wanted.clone())
+        {
+            lines.extend(find(&wanted));
+        }
+    }
+    Some(lines.join("\n").into_bytes())
+}
+
 /// What follows the last dot of a path.
 pub(super) fn extension(path: &str) -> &str {
     path.rsplit_once('.').map_or("", |(_, extension)| extension)

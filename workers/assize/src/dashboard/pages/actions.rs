@@ -131,6 +131,12 @@ pub(super) fn notice(query: &str) -> Option<String> {
                 "The queue is paused: nothing of it starts until it is resumed.".to_owned(),
             );
         }
+        "accept-edit" => {
+            return Some("The edit is accepted; git-sync carries it out at once.".to_owned());
+        }
+        "reject-edit" => {
+            return Some("The edit is rejected; git-sync takes it back at once.".to_owned());
+        }
         "resume-queue" => return Some("The queue is resumed.".to_owned()),
         _ => return None,
     };

@@ -63,13 +63,11 @@ fn a_push_whose_answer_was_lost_is_found_by_the_trailers_of_the_remote() {
     drop(mirror);
     // The caller had not stored the acknowledgement. It looks before it commits again.
     let mirror = world.mirror();
-    let steps: Vec<_> = mirror
-        .published("Assize-Step", 100)
-        .unwrap()
-        .into_iter()
-        .map(|(_, step)| step)
-        .collect();
-    assert_eq!(steps, ["row-2", "row-1", "row-0"]);
+    let published = mirror.published_steps(100).unwrap();
+    for step in ["row-2", "row-1", "row-0"] {
+        assert!(published.contains_key(&(step.to_owned(), 1)), "{step}");
+    }
+    assert_eq!(published.len(), 3);
     assert_published_once(&world);
 }
 

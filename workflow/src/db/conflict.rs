@@ -128,6 +128,17 @@ pub async fn unsettled(conn: &mut PgConnection) -> sqlx::Result<Vec<ConflictRow>
     .await
 }
 
+/// What is to be shown: unsettled edits of our files, and of people's files those that something of ours waits for.
+///
+/// # Errors
+///
+/// Whatever the database says.
+pub async fn shown(conn: &mut PgConnection) -> sqlx::Result<Vec<ConflictRow>> {
+    let mut conflicts = unsettled(conn).await?;
+    conflicts.retain(|conflict| conflict.owner == "assize" || conflict.held > 0);
+    Ok(conflicts)
+}
+
 /// A change of ours that waits.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
 pub struct HeldChange {

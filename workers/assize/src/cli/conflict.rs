@@ -61,7 +61,7 @@ pub(super) async fn run(command: ConflictCommand) -> anyhow::Result<()> {
 
 async fn list(database: &DatabaseArgs) -> anyhow::Result<()> {
     let pool = connect(database).await?;
-    let conflicts = db::conflict::unsettled(&mut *pool.acquire().await?).await?;
+    let conflicts = db::conflict::shown(&mut *pool.acquire().await?).await?;
     for conflict in &conflicts {
         let decision = conflict.decision.as_deref().unwrap_or("undecided");
         println!(

@@ -52,11 +52,17 @@ pub(super) async fn store_foreign(
             }
         }
     }
+    let waiting: Vec<String> = db::conflict::unsettled(&mut transaction)
+        .await?
+        .into_iter()
+        .filter(|conflict| conflict.decision.as_deref() != Some("withdrawn"))
+        .map(|conflict| conflict.path)
+        .collect();
     db::hand_edit::move_cursor(&mut transaction, &tip.to_string()).await?;
     transaction.commit().await?;
     if !fetched.commits.is_empty() {
         let repository = mirror.clone();
-        tokio::task::spawn_blocking(move || repository.acknowledge(tip)).await??;
+        tokio::task::spawn_blocking(move || repository.acknowledge_but(tip, &waiting)).await??;
     }
     Ok(())
 }
@@ -91,7 +97,7 @@ async fn store(
         return Ok(());
     };
     match change.owner {
-        Owner::People => take_over(conn, commit, change, &kind).await,
+        Owner::People => take_over(conn, commit, change, &kind, contested).await,
         Owner::Assize => contest(conn, commit, change, contested).await,
     }
 }
@@ -103,28 +109,41 @@ async fn contest(
     change: &FileChange,
     contested: &[Contested],
 ) -> anyhow::Result<()> {
+    if open_conflict(conn, commit, change, contested, "assize").await? {
+        tracing::warn!(mirror.path = %change.path, mirror.commit = %commit.oid, author = commit.author_name,
+            "a file that Assize owns was edited; an operator decides (assize conflict list)");
+    } else {
+        // It stands again as it stood before.
+        db::conflict::withdraw(conn, &change.path).await?;
+    }
+    Ok(())
+}
+
+/// Records that our changes of the edited part wait; false when the mirror protects nothing of the file.
+async fn open_conflict(
+    conn: &mut PgConnection,
+    commit: &ForeignCommit,
+    change: &FileChange,
+    contested: &[Contested],
+    owner: &str,
+) -> anyhow::Result<bool> {
     let Some(contested) = contested
         .iter()
         .find(|contested| contested.path == change.path)
     else {
-        // It stands again as it stood before.
-        db::conflict::withdraw(conn, &change.path).await?;
-        return Ok(());
+        return Ok(false);
     };
-    let sha = commit.oid.to_string();
-    tracing::warn!(mirror.path = %change.path, mirror.commit = %sha, author = %commit.author_name,
-        "a file that Assize owns was edited; an operator decides (assize conflict list)");
     let edit = Edit {
         path: &change.path,
-        owner: "assize",
+        owner,
         author: &commit.author_name,
-        commit_sha: &sha,
+        commit_sha: &commit.oid.to_string(),
         contested: serde_json::to_value(contested)?,
         before: change.before.as_deref(),
         theirs: change.after.as_deref(),
     };
     db::conflict::open(conn, &edit).await?;
-    Ok(())
+    Ok(true)
 }
 
 /// An edit of a file that people own: in force when it is valid, as far as it is.
@@ -133,6 +152,7 @@ async fn take_over(
     commit: &ForeignCommit,
     change: &FileChange,
     kind: &StatePath,
+    contested: &[Contested],
 ) -> anyhow::Result<()> {
     let path = &change.path;
     let in_force = db::state_file::read(conn, path).await?;
@@ -181,6 +201,9 @@ async fn take_over(
     let (before, mut after) = (shown(in_force.as_deref()), shown(Some(&content)));
     after["commit"] = json!(sha);
     db::operator::record(conn, &operator, "edit", path, before, after).await?;
+    if says_paused(&content) && *kind == StatePath::State {
+        open_conflict(conn, commit, change, contested, "people").await?;
+    }
     apply(conn, kind, &content, &operator).await
 }
 

@@ -1,12 +1,11 @@
 //! What others brought: their commits, what each changed, and which files are contested because of it.
 
 use git2::{Delta, DiffOptions, ObjectType, Repository};
-use schema::paths;
 
 use super::conflict::{Contested, Touched};
 use super::error::While as _;
 use super::mirror::{MirrorRepository, MirrorState};
-use super::ownership::{Owner, owner_of_edit, says_paused};
+use super::ownership::{Owner, owner_of_edit};
 use super::refs::{SEEN, find_ref, set_ref};
 use super::tree::{entry_of, read_from, tree_of};
 use super::{Oid, RepositoryError, transport};
@@ -127,21 +126,26 @@ impl MirrorRepository {
     }
 
     /// Tells that everything [`MirrorRepository::fetch`] reported up to `tip` is stored: it is not reported again, and
-    /// files that people own are no longer contested, since the caller now works with what they wrote. Only a `state.json`
-    /// that says PAUSED stays so: what we write there waits until people let the round go on.
+    /// files that people own are no longer contested, since the caller now works with what they wrote.
     ///
     /// # Errors
     ///
     /// [`RepositoryError::Git`] when `tip` is not a commit of this repository.
     pub fn acknowledge(&self, tip: Oid) -> Result<(), RepositoryError> {
+        self.acknowledge_but(tip, &[])
+    }
+
+    /// The same, but our changes of `waiting` go on to wait: a PAUSED `state.json` stands until people let the round go on.
+    ///
+    /// # Errors
+    ///
+    /// As [`MirrorRepository::acknowledge`].
+    pub fn acknowledge_but(&self, tip: Oid, waiting: &[String]) -> Result<(), RepositoryError> {
         let mut guard = self.state();
         let state = &mut *guard;
         set_ref(&state.repository, SEEN, tip)?;
-        let tree = tree_of(&state.repository, Some(tip))?;
-        let paused = read_from(&state.repository, &tree, &paths::state())?
-            .is_some_and(|content| says_paused(&content));
         state.contested.retain(|contested| {
-            contested.owner == Owner::Assize || paused && contested.path == paths::state()
+            contested.owner == Owner::Assize || waiting.contains(&contested.path)
         });
         state.contested.save(state.repository.path())
     }

@@ -96,7 +96,7 @@ async fn parts(state: Arc<DashboardState>) -> Result<Vec<Part>, DashboardError> 
 pub(super) async fn page(state: State, headers: HeaderMap, uri: Uri) -> Shown {
     let parts = parts(Arc::clone(&state)).await?;
     let mut connection = state.pool.acquire().await?;
-    let conflicts = db::conflict::unsettled(&mut connection).await?;
+    let conflicts = db::conflict::shown(&mut connection).await?;
     let frame = Frame::new(&state, &headers, &uri, "Repository", "repository").with_parts(parts);
     show(&RepositoryPage { frame, conflicts })
 }

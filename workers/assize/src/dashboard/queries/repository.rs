@@ -20,7 +20,7 @@ pub struct Repository {
 pub async fn repository(conn: &mut PgConnection) -> sqlx::Result<Repository> {
     Ok(Repository {
         lag: db::mirror::lag_within(conn, LAG_WINDOW_SECONDS).await?,
-        conflicts: db::conflict::unsettled(conn).await?,
+        conflicts: db::conflict::shown(conn).await?,
         edits: db::hand_edit::newest(conn, EDITS).await?,
     })
 }

@@ -6,6 +6,11 @@
 //!
 //! Source: the state repository's specification, "Parse tolerance", "CI contract", "Outside readers" and "Invariants".
 
+#![allow(
+    clippy::str_split_at_newline,
+    reason = "the readers split on `\\n` alone"
+)]
+
 mod history;
 mod rules;
 mod values;

@@ -172,7 +172,7 @@ impl GitSync {
             let wake = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 () = tokio::time::sleep_until(next_poll) => Wake::Fetch,
-                wake = next_wake(&mut listener) => wake?,
+                wake = next_wake(&mut listener, GATHER) => wake?,
             };
             if wake == Wake::Fetch {
                 next_poll = Instant::now();
@@ -245,8 +245,8 @@ impl GitSync {
     }
 }
 
-/// Waits for a notice, and after one that is not urgent a moment for more.
-async fn next_wake(listener: &mut PgListener) -> sqlx::Result<Wake> {
+/// Waits for a notice, and after one that is not urgent for `company`, in case more come.
+async fn next_wake(listener: &mut PgListener, company: Duration) -> sqlx::Result<Wake> {
     let mut until = None;
     loop {
         let gathered = async move {
@@ -262,7 +262,7 @@ async fn next_wake(listener: &mut PgListener) -> sqlx::Result<Wake> {
                     Some("fetch") => return Ok(Wake::Fetch),
                     Some("urgent") | None => return Ok(Wake::Push),
                     Some(_) => {
-                        until.get_or_insert_with(|| Instant::now() + GATHER);
+                        until.get_or_insert_with(|| Instant::now() + company);
                     }
                 }
             }

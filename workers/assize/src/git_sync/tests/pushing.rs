@@ -1,12 +1,14 @@
 //! From the outbox to the remote.
 
+use std::time::Duration;
+
 use serde_json::json;
-use sqlx::PgPool;
+use sqlx::{PgPool, postgres::PgListener};
 use workflow::db;
 
 use super::{Bench, entry, put};
 use crate::{
-    git_sync::outbox,
+    git_sync::{Wake, next_wake, outbox},
     repository::{SIGNERS_PATH, testing::run_git},
 };
 
@@ -221,4 +223,32 @@ async fn after_a_lost_race_rows_name_the_commit_in_which_their_changes_stand(poo
         .unwrap();
     assert!(second.message().unwrap().contains("Assize-Step: second"));
     assert_eq!(second.parent_id(0).unwrap(), foreign);
+}
+
+#[sqlx::test(migrator = "workflow::db::MIGRATOR")]
+async fn a_stage_change_ends_the_wait_for_company_at_once(pool: PgPool) {
+    const A_DAY: Duration = Duration::from_secs(24 * 3600);
+    let bench = Bench::new(&pool).await;
+    let mut listener = PgListener::connect_with(&pool).await.unwrap();
+    listener.listen(db::MIRROR_CHANNEL).await.unwrap();
+    let row = |index: usize| entry("rounds/0/builds.json", &index.to_string(), json!(1));
+    for index in 0..3 {
+        let job = index as i64;
+        bench.step(job, "build", false, vec![row(index)]).await;
+    }
+    bench
+        .step(4, "enter_stage", true, vec![put("state.json", "{}")])
+        .await;
+    // It would wait for a day, were the last change not urgent.
+    let woken = tokio::time::timeout(Duration::from_secs(60), next_wake(&mut listener, A_DAY));
+    assert_eq!(woken.await.unwrap().unwrap(), Wake::Push);
+
+    bench.step(5, "build", false, vec![row(5)]).await;
+    let woken = next_wake(&mut listener, Duration::ZERO).await.unwrap();
+    assert_eq!(woken, Wake::Push);
+    db::conflict::wake_mirror(&mut pool.acquire().await.unwrap(), "fetch")
+        .await
+        .unwrap();
+    let woken = next_wake(&mut listener, A_DAY).await.unwrap();
+    assert_eq!(woken, Wake::Fetch);
 }

@@ -200,10 +200,15 @@ async fn a_decision_survives_a_crash_at_any_point_and_a_lost_clone(pool: PgPool)
         .unwrap()
         .unwrap();
     drop(pushed);
-    let tip = bench.world.tip();
     let bench = bench.restarted(true).await;
     bench.drain().await;
-    assert_eq!(bench.world.tip(), tip, "nothing is made twice");
+    let taken_back = |subject: &&String| subject.starts_with("Take back the edit");
+    let subjects = bench.subjects();
+    assert_eq!(
+        subjects.iter().filter(taken_back).count(),
+        1,
+        "{subjects:?}"
+    );
     assert_eq!(statuses(&bench)[0].1, "in_progress");
     assert_eq!(
         bench

@@ -56,6 +56,11 @@ pub fn generation_reports(round: RoundNumber) -> String {
     format!("Update generation reports for round {round}")
 }
 
+/// `Update ledger for round {n}`: what only auditors read.
+pub fn ledger(round: RoundNumber) -> String {
+    format!("Update ledger for round {round}")
+}
+
 /// `Update pod stats for round {n}, miner {hk10 or leader}`.
 pub fn pod_stats(round: RoundNumber, side: &Side) -> String {
     format!("Update pod stats for round {round}, miner {}", side.short())

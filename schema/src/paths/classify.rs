@@ -103,6 +103,9 @@ fn of_ledger(rest: &[&str]) -> Option<LedgerFile> {
         ["operators.jsonl"] => LedgerFile::Operators,
         ["seed.json"] => LedgerFile::Seed,
         ["checkpoint.json"] => LedgerFile::Checkpoint,
+        ["duels", name] if name.len() > ".jsonl".len() => {
+            LedgerFile::Duels(name.strip_suffix(".jsonl")?.to_owned())
+        }
         ["superseded", name] if !matches!(*name, "" | "." | "..") => {
             LedgerFile::Superseded((*name).to_owned())
         }
@@ -223,6 +226,10 @@ mod tests {
                 "rounds/12/ledger/superseded/x.json",
             ),
             (
+                paths::ledger(round, &LedgerFile::Duels("match_leader_5H".to_owned())),
+                "rounds/12/ledger/duels/match_leader_5H.jsonl",
+            ),
+            (
                 StatePath::HandMade(HandMadeFile::BuildWorkflow).to_string(),
                 ".github/workflows/build-and-push.yml",
             ),
@@ -263,6 +270,8 @@ mod tests {
             "rounds/1/submitted/submitted.json",
             "rounds/1/../submitted.json",
             "rounds/1/ledger/superseded/..",
+            "rounds/1/ledger/duels/.jsonl",
+            "rounds/1/ledger/duels/match_leader_5H",
             "rounds/1/ledger/x",
             "rounds/4294967296/seed.json",
         ] {

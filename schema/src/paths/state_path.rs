@@ -109,6 +109,8 @@ pub enum LedgerFile {
     Artifacts,
     /// `decisions.jsonl`: every verdict with what it was made from.
     Decisions,
+    /// `duels/{name}.jsonl`: the duels of one match as they end, under a plain file name.
+    Duels(String),
     /// `operators.jsonl`: every operator action and accepted hand edit.
     Operators,
     /// `seed.json`: where the seed comes from.
@@ -247,6 +249,7 @@ impl fmt::Display for LedgerFile {
         match self {
             Self::Artifacts => out.write_str("artifacts.jsonl"),
             Self::Decisions => out.write_str("decisions.jsonl"),
+            Self::Duels(name) => write!(out, "duels/{name}.jsonl"),
             Self::Operators => out.write_str("operators.jsonl"),
             Self::Seed => out.write_str("seed.json"),
             Self::Checkpoint => out.write_str("checkpoint.json"),

@@ -5,6 +5,7 @@ mod readers;
 
 use std::{collections::BTreeSet, path::Path, process::Command};
 
+use assize::repository::Checkpoint;
 use rehearsal::miners::{Behaviour, Cast, CastMiner};
 use schema::{
     Document, Hotkey, RoundNumber, StateFile,
@@ -230,6 +231,8 @@ fn the_public_state_is_whole(clone: &Clone, cast: &Cast, prompts: &Prompts) {
         assert!(parsed.is_ok(), "{path}: {parsed:?}");
     }
 
+    the_ledger_tells_everything_and_is_closed(clone, &submissions);
+
     // The seed follows from its proof, and the prompts from the seed.
     let proof: SeedProof =
         serde_json::from_slice(&clone.bytes(&paths::ledger(ROUND, &LedgerFile::Seed))).unwrap();
@@ -260,4 +263,60 @@ fn the_public_state_is_whole(clone: &Clone, cast: &Cast, prompts: &Prompts) {
             "{path} is in the commit that opens generation"
         );
     }
+}
+
+/// Each kind of fact stands in the ledger, and its chain is closed.
+fn the_ledger_tells_everything_and_is_closed(clone: &Clone, submissions: &Submissions) {
+    let kinds = |file: LedgerFile| -> BTreeSet<String> {
+        String::from_utf8(clone.bytes(&paths::ledger(ROUND, &file)))
+            .unwrap()
+            .lines()
+            .map(|line| {
+                let line: serde_json::Value = serde_json::from_str(line).unwrap();
+                line["kind"].as_str().unwrap().to_owned()
+            })
+            .collect()
+    };
+    assert_eq!(
+        kinds(LedgerFile::Artifacts),
+        ["image", "module", "prompt"].map(str::to_owned).into()
+    );
+    assert_eq!(
+        kinds(LedgerFile::Decisions),
+        [
+            "batch",
+            "collected",
+            "generation_report",
+            "match",
+            "module_rejected",
+            "rules",
+            "verdict",
+            "winner",
+        ]
+        .map(str::to_owned)
+        .into()
+    );
+    for hotkey in submissions.keys() {
+        let duels = LedgerFile::Duels(format!("match_leader_{hotkey}"));
+        let duels = String::from_utf8(clone.bytes(&paths::ledger(ROUND, &duels))).unwrap();
+        assert_eq!(duels.lines().count(), PROMPTS as usize, "{hotkey}");
+    }
+    let checkpoint = clone.bytes(&paths::ledger(ROUND, &LedgerFile::Checkpoint));
+    let checkpoint: Checkpoint = serde_json::from_slice(&checkpoint).unwrap();
+    let files: Vec<(String, Vec<u8>)> = checkpoint
+        .files
+        .keys()
+        .map(|name| {
+            (
+                name.clone(),
+                clone.bytes(&format!("rounds/{ROUND}/ledger/{name}")),
+            )
+        })
+        .collect();
+    assert!(files.len() > 3, "{files:?}");
+    let problems = checkpoint.problems(|name| {
+        let found = files.iter().find(|(known, _)| known == name);
+        found.map(|(_, content)| content.as_slice())
+    });
+    assert_eq!(problems, []);
 }

@@ -17,6 +17,7 @@ pub mod mirror;
 pub mod operator;
 pub mod queue;
 pub mod records;
+pub mod recovered;
 pub mod retention;
 pub mod state_file;
 pub mod tournament;

@@ -1,9 +1,12 @@
 //! What operators do to jobs and queues. Every action names who and why, and is kept.
 
+use chrono::{DateTime, Utc};
+use schema::{RoundNumber, messages, paths::classify};
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgTransaction};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use super::sql::notify;
+use crate::{engine::Publication, round::ledger::OperatorAction};
 
 /// Who acts, and why.
 #[derive(Debug, Clone)]
@@ -153,6 +156,7 @@ pub async fn pause(
         return Err(OperatorError::NoFilter);
     }
     let mut transaction = conn.begin().await?;
+    let before = pauses(&mut transaction).await?;
     let set = format!(
         "INSERT INTO pause (job_id, key, name, queue, round)
          SELECT id, key, name, queue, round FROM {FILTER}
@@ -171,12 +175,14 @@ pub async fn pause(
     .execute(&mut *transaction)
     .await?
     .rows_affected();
+    let after = pauses(&mut transaction).await?;
     keep(
         &mut transaction,
         operator,
         "pause",
-        &filter.as_json().to_string(),
-        json!({ "jobs": paused }),
+        &Target::jobs(filter),
+        Some(json!({ "pauses": before })),
+        Some(json!({ "pauses": after, "jobs": paused })),
     )
     .await?;
     transaction.commit().await?;
@@ -204,6 +210,7 @@ pub async fn resume(
     sqlx::query("LOCK TABLE pause IN ACCESS EXCLUSIVE MODE")
         .execute(&mut *transaction)
         .await?;
+    let before = pauses(&mut transaction).await?;
     let lift = format!(
         "DELETE FROM pause p USING {FILTER}
          WHERE (f.id IS NULL OR p.job_id = f.id) AND (f.key IS NULL OR p.key = f.key) AND (f.name IS NULL OR p.name = f.name)
@@ -224,12 +231,14 @@ pub async fn resume(
     ))
     .fetch_one(&mut *transaction)
     .await?;
+    let after = pauses(&mut transaction).await?;
     keep(
         &mut transaction,
         operator,
         "resume",
-        &filter.as_json().to_string(),
-        json!({ "jobs": resumed }),
+        &Target::jobs(filter),
+        Some(json!({ "pauses": before })),
+        Some(json!({ "pauses": after, "jobs": resumed })),
     )
     .await?;
     transaction.commit().await?;
@@ -256,13 +265,14 @@ pub async fn cancel(
         "SELECT coalesce(array_agg(job.key) FILTER (WHERE job.finished_at IS NULL), '{{}}'), count(*)
          FROM job, {FILTER} WHERE {MATCHES}"
     );
-    let (keys, matching): (Vec<String>, i64) = sqlx::query_as(AssertSqlSafe(chosen))
+    let (keys, found): (Vec<String>, i64) = sqlx::query_as(AssertSqlSafe(chosen))
         .bind(filter.as_json())
         .fetch_one(&mut *transaction)
         .await?;
-    if let (0, Some(one)) = (matching, filter.one()) {
+    if let (0, Some(one)) = (found, filter.one()) {
         return Err(OperatorError::UnknownJob(one));
     }
+    let before = matching(&mut transaction, filter, "job.finished_at IS NULL").await?;
     let reason = format!("cancelled by {}: {}", operator.name, operator.reason);
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
     let cancelled = super::cancel::cancel_unfinished(&mut transaction, &keys, &reason).await?;
@@ -270,8 +280,9 @@ pub async fn cancel(
         &mut transaction,
         operator,
         "cancel",
-        &filter.as_json().to_string(),
-        json!({ "jobs": cancelled }),
+        &Target::jobs(filter),
+        Some(json!({ "jobs": before })),
+        Some(json!({ "state": "cancelled", "jobs": cancelled })),
     )
     .await?;
     transaction.commit().await?;
@@ -291,6 +302,10 @@ pub async fn pause_queue(
 ) -> Result<(), OperatorError> {
     check(operator)?;
     let mut transaction = conn.begin().await?;
+    let before: Option<bool> = sqlx::query_scalar("SELECT paused FROM queue WHERE name = $1")
+        .bind(queue)
+        .fetch_optional(&mut *transaction)
+        .await?;
     sqlx::query("INSERT INTO queue (name, paused) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET paused = excluded.paused")
         .bind(queue)
         .bind(paused)
@@ -305,8 +320,9 @@ pub async fn pause_queue(
         } else {
             "resume-queue"
         },
-        queue,
-        Value::Null,
+        &Target::other(queue),
+        Some(json!({ "paused": before.unwrap_or(false) })),
+        Some(json!({ "paused": paused })),
     )
     .await?;
     Ok(transaction.commit().await?)
@@ -326,13 +342,19 @@ pub async fn limit_queue(
 ) -> Result<(), OperatorError> {
     check(operator)?;
     let mut transaction = conn.begin().await?;
+    let before: Option<(Option<i32>, Option<f64>)> =
+        sqlx::query_as("SELECT capacity, rate_per_second FROM queue WHERE name = $1")
+            .bind(queue)
+            .fetch_optional(&mut *transaction)
+            .await?;
     super::queue::limit(&mut transaction, queue, capacity, rate_per_second).await?;
     keep(
         &mut transaction,
         operator,
         "limit-queue",
-        queue,
-        json!({ "capacity": capacity, "rate_per_second": rate_per_second }),
+        &Target::other(queue),
+        before.map(|(capacity, rate)| json!({ "capacity": capacity, "rate_per_second": rate })),
+        Some(json!({ "capacity": capacity, "rate_per_second": rate_per_second })),
     )
     .await?;
     Ok(transaction.commit().await?)
@@ -352,6 +374,7 @@ async fn act(
         return Err(OperatorError::NoFilter);
     }
     let mut transaction = conn.begin().await?;
+    let before = matching(&mut transaction, filter, from).await?;
     let sql = format!(
         "WITH chosen AS MATERIALIZED (
              SELECT job.id, job.claimed_by FROM job, {FILTER} WHERE {MATCHES} AND {from} ORDER BY job.id FOR NO KEY UPDATE OF job
@@ -370,12 +393,39 @@ async fn act(
         &mut transaction,
         operator,
         action,
-        &filter.as_json().to_string(),
-        json!({ "jobs": changed }),
+        &Target::jobs(filter),
+        Some(json!({ "jobs": before })),
+        Some(json!({ "state": "available", "jobs": changed })),
     )
     .await?;
     transaction.commit().await?;
     Ok(u64::try_from(changed).unwrap_or(0))
+}
+
+/// Jobs that a record of what was before names one by one; an action on more is told by its filter.
+const NAMED_JOBS: i64 = 20;
+
+/// Key, state and failures of the jobs an action is for.
+async fn matching(conn: &mut PgConnection, filter: &Filter, from: &str) -> sqlx::Result<Value> {
+    let sql = format!(
+        "SELECT coalesce(jsonb_agg(jsonb_build_object('key', key, 'state', state, 'failures', failures)), '[]')
+         FROM (SELECT job.key, job.state, job.failures FROM job, {FILTER} WHERE {MATCHES} AND {from} ORDER BY job.id LIMIT $2) j"
+    );
+    sqlx::query_scalar(AssertSqlSafe(sql))
+        .bind(filter.as_json())
+        .bind(NAMED_JOBS)
+        .fetch_one(conn)
+        .await
+}
+
+/// The pauses in force, as filters.
+async fn pauses(conn: &mut PgConnection) -> sqlx::Result<Value> {
+    sqlx::query_scalar(
+        "SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+                    'id', job_id, 'key', key, 'name', name, 'queue', queue, 'round', round)) ORDER BY id), '[]') FROM pause",
+    )
+    .fetch_one(conn)
+    .await
 }
 
 pub(super) fn check(operator: &Operator<'_>) -> Result<(), OperatorError> {
@@ -400,32 +450,97 @@ pub async fn record(
     after: Value,
 ) -> Result<(), OperatorError> {
     check(operator)?;
-    sqlx::query("INSERT INTO operator_action (operator, action, target, reason, before, after) VALUES ($1, $2, $3, $4, $5, $6)")
-        .bind(operator.name)
-        .bind(action)
-        .bind(target)
-        .bind(operator.reason)
-        .bind(before)
-        .bind(after)
-        .execute(conn)
-        .await?;
+    let round = classify(target).and_then(|path| path.round());
+    let target = Target::file(target, round);
+    keep(conn, operator, action, &target, Some(before), Some(after)).await?;
     Ok(())
 }
 
-pub(super) async fn keep(
-    transaction: &mut PgTransaction<'_>,
+/// What an action is done to, and the round in whose ledger it is told.
+#[derive(Debug, Clone)]
+pub struct Target {
+    text: String,
+    round: Option<i32>,
+    job: Option<String>,
+}
+
+impl Target {
+    /// The jobs of a filter.
+    pub fn jobs(filter: &Filter) -> Self {
+        Self {
+            text: filter.as_json().to_string(),
+            round: filter.round,
+            job: filter.key.clone(),
+        }
+    }
+
+    /// A file of a round.
+    pub fn file(path: &str, round: Option<RoundNumber>) -> Self {
+        Self {
+            text: path.to_owned(),
+            round: round.map(|round| round.0 as i32),
+            job: None,
+        }
+    }
+
+    /// Anything else; told in the current round's ledger.
+    pub fn other(text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            round: None,
+            job: None,
+        }
+    }
+}
+
+/// Keeps an action, and publishes it in the ledger of its round, in the transaction that does it. Before the first round
+/// there is no ledger, so it is only kept.
+///
+/// # Errors
+///
+/// Whatever the database says.
+pub async fn keep(
+    conn: &mut PgConnection,
     operator: &Operator<'_>,
     action: &str,
-    target: &str,
-    after: Value,
+    target: &Target,
+    before: Option<Value>,
+    after: Option<Value>,
 ) -> sqlx::Result<()> {
-    sqlx::query("INSERT INTO operator_action (operator, action, target, reason, after) VALUES ($1, $2, $3, $4, $5)")
-        .bind(operator.name)
-        .bind(action)
-        .bind(target)
-        .bind(operator.reason)
-        .bind(after)
-        .execute(&mut **transaction)
-        .await
-        .map(drop)
+    let (id, at, round): (i64, DateTime<Utc>, Option<i32>) = sqlx::query_as(
+        "INSERT INTO operator_action (operator, action, target, reason, before, after) VALUES ($1, $2, $3, $4, $5, $6)
+         RETURNING id, created_at,
+                   coalesce($7, (SELECT round FROM job WHERE key = $8), substring($8 FROM '^round/(\\d{1,9})/')::int,
+                            (SELECT max(round) FROM round))",
+    )
+    .bind(operator.name)
+    .bind(action)
+    .bind(&target.text)
+    .bind(operator.reason)
+    .bind(&before)
+    .bind(&after)
+    .bind(target.round)
+    .bind(&target.job)
+    .fetch_one(&mut *conn)
+    .await?;
+    let Some(round) = round else { return Ok(()) };
+    let line = OperatorAction {
+        at,
+        operator: operator.name.to_owned(),
+        action: action.to_owned(),
+        target: target.text.clone(),
+        reason: operator.reason.to_owned(),
+        before,
+        after,
+    };
+    let number = RoundNumber(round as u32);
+    let publication = Publication {
+        message: messages::ledger(number),
+        changes: vec![line.append(number)],
+        urgent: false,
+    };
+    // An action is no job; its number below zero keeps its line from being taken for a part of one. The moment tells it from
+    // an action of an earlier database with the same number.
+    let step = format!("operator/{id}/{}", at.timestamp_micros());
+    super::mirror::publish(conn, -id, 0, &step, Some(round), &publication).await
 }

@@ -118,8 +118,9 @@ pub async fn prune(
         &mut transaction,
         operator,
         "prune",
-        &format!("round {round}"),
-        after,
+        &operator::Target::other(&format!("round {round}")),
+        None,
+        Some(after),
     )
     .await?;
     transaction.commit().await?;

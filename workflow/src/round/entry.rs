@@ -1,12 +1,13 @@
 //! Entries: one module of one side for one prompt.
 
+use chrono::{DateTime, Utc};
 use schema::{RoundNumber, Side, Stem, files::Generation, messages, paths};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use crate::{
     db::records::{EntryRecord, Record},
     engine::{Effects, MirrorChange},
+    round::ledger::{Artifact, Pictures},
 };
 
 /// Names an entry: repeat 0 is what the miner submitted, 1 and up what its image generated.
@@ -62,19 +63,34 @@ pub struct ModuleRef {
     pub size_bytes: u64,
     /// Digest of the bytes, hexadecimal.
     pub sha256: String,
+    /// When it was fetched from the miner's server or pod.
+    #[serde(default)]
+    pub fetched_at: Option<DateTime<Utc>>,
+}
+
+/// What was drawn from a module.
+#[derive(Debug, Clone, Copy)]
+pub struct Drawn<'a> {
+    /// Public URL prefix of the views.
+    pub views: &'a str,
+    /// Digest of the scene document.
+    pub document_sha256: &'a str,
+    /// Which renderer drew it.
+    pub renderer: &'a str,
+    /// Digests of the files.
+    pub pictures: Option<&'a Pictures>,
 }
 
 /// What becomes of an entry in the database and in the public repository, when nothing more will happen to it.
 pub fn settled(
     id: &EntryId,
     module: Option<&ModuleRef>,
-    views: Option<&str>,
-    document: Option<&str>,
+    drawn: Option<Drawn<'_>>,
     failure: Option<&str>,
 ) -> Effects {
     let generation = Generation {
         js: module.map(|module| module.url.clone()),
-        views: views.map(str::to_owned),
+        views: drawn.map(|drawn| drawn.views.to_owned()),
         failure_reason: failure.map(str::to_owned),
         size: module.map_or(0, |module| module.size_bytes),
     };
@@ -95,15 +111,7 @@ pub fn settled(
         value,
     }];
     if let Some(module) = module {
-        let line = json!({
-            "kind": "module", "hotkey": id.side.as_str(), "repeat": id.repeat, "stem": id.stem.as_str(), "url": module.url,
-            "sha256": module.sha256, "size": module.size_bytes, "document_sha256": document, "failure_reason": failure,
-        });
-        let path = paths::ledger(id.round, &schema::paths::LedgerFile::Artifacts);
-        changes.push(MirrorChange::AppendLine {
-            path,
-            line: line.to_string(),
-        });
+        changes.push(artifact(id, module, drawn, failure).append(id.round));
     }
     let record = EntryRecord {
         round: id.round.0,
@@ -115,11 +123,33 @@ pub fn settled(
         failure_reason: generation.failure_reason,
         size: generation.size as i64,
         module_sha256: module.map(|module| module.sha256.clone()),
-        document_sha256: document.map(str::to_owned),
+        document_sha256: drawn.map(|drawn| drawn.document_sha256.to_owned()),
     };
     Effects {
         records: vec![Record::Entry(record)],
         ..Effects::default()
     }
     .publish(message, changes)
+}
+
+fn artifact(
+    id: &EntryId,
+    module: &ModuleRef,
+    drawn: Option<Drawn<'_>>,
+    failure: Option<&str>,
+) -> Artifact {
+    Artifact::Module {
+        hotkey: id.side.clone(),
+        repeat: id.repeat,
+        stem: id.stem.clone(),
+        path: module.key.clone(),
+        url: module.url.clone(),
+        sha256: module.sha256.clone(),
+        size: module.size_bytes,
+        fetched_at: module.fetched_at,
+        document_sha256: drawn.map(|drawn| drawn.document_sha256.to_owned()),
+        renderer: drawn.map(|drawn| drawn.renderer.to_owned()),
+        failure_reason: failure.map(str::to_owned),
+        pictures: drawn.and_then(|drawn| drawn.pictures.cloned()),
+    }
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! round ─▶ open_round ─▶ (block) ─▶ collect ─▶ seed ─▶ (block) ─▶ prepare × entries ─▶ tournament ─▶ declare ─▶ finalize ─▶ next round
 //!                                               ├▶ builds: verify-build × miners                │
+//!                                               ├▶ fingerprints: fingerprint_prompt × prompts   │
 //!                                               └▶ baseline: deploy-pod, regenerate, render     ├▶ match:   duel × prompts
 //!                                                                                               ├▶ regeneration: verify-build, deploy-pod,
 //!                                                                                               │    regenerate × batches, render × modules
@@ -14,6 +15,7 @@
 
 pub mod entry;
 pub mod flows;
+pub mod ledger;
 pub mod steps;
 
 use crate::engine::Registry;
@@ -41,6 +43,7 @@ pub fn with_flows(registry: Registry) -> Registry {
         .flow::<flows::Round>()
         .flow::<flows::Prepare>()
         .flow::<flows::Builds>()
+        .flow::<flows::Fingerprints>()
         .flow::<flows::Regeneration>()
         .flow::<flows::Match>()
         .flow::<flows::Compare>()

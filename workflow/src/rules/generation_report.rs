@@ -13,7 +13,7 @@ use schema::files::{GenerationReport, Generations, RepeatReport, ReportOutcome};
 use schema::{Hotkey, Stem};
 
 /// What a regeneration may cost.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct RegenerationLimits {
     /// `TOTAL_GENERATION_TIME_LIMIT`: seconds of all batches of one repeat.
     pub total_time_s: f64,

@@ -255,6 +255,10 @@ codes! {
     LedgerUnreadable = "ledger.unreadable", Ledger, Error;
     /// Published modules have no digest in the ledger, or more than one.
     LedgerArtifact = "ledger.artifact", Ledger, Warning;
+    /// A published result is not the one that the ledger's lines tell.
+    LedgerDecision = "ledger.decision", Ledger, Error;
+    /// A result was measured again and the one before is not kept as the ledger says.
+    LedgerSuperseded = "ledger.superseded", Ledger, Error;
     /// A finished round's ledger has no checkpoint.
     LedgerOpen = "ledger.open", Ledger, Warning;
 

@@ -98,7 +98,7 @@ pub(super) fn read_all(source: &Source, listing: &Listing) -> Result<Vec<ReadFil
     Ok(read)
 }
 
-fn read_file(path: &str, bytes: Option<Vec<u8>>) -> ReadFile {
+pub(super) fn read_file(path: &str, bytes: Option<Vec<u8>>) -> ReadFile {
     let kind = classify(path);
     let mut file = ReadFile {
         path: path.to_owned(),

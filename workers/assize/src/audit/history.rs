@@ -2,63 +2,66 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use git2::{ObjectType, Oid, Repository, Tree};
 
 use super::AuditError;
 
 /// The walked history of the branch.
 #[derive(Debug, Default)]
-pub(super) struct History {
+pub(crate) struct History {
     /// Oldest first. A merge counts as one commit with everything it brought.
-    pub(super) commits: Vec<CommitRecord>,
+    pub(crate) commits: Vec<CommitRecord>,
     /// For each path the commits that changed it, oldest first: index into `commits`, blob afterwards.
-    pub(super) versions: HashMap<String, Vec<Version>>,
+    pub(crate) versions: HashMap<String, Vec<Version>>,
     /// Trees this clone lacks.
-    pub(super) missing_trees: usize,
+    pub(crate) missing_trees: usize,
     /// The oldest commit has parents that this clone lacks.
-    pub(super) truncated: bool,
+    pub(crate) truncated: bool,
 }
 
 /// One state of one path.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Version {
-    pub(super) commit: usize,
+pub(crate) struct Version {
+    pub(crate) commit: usize,
     /// `None`: deleted.
-    pub(super) blob: Option<Oid>,
+    pub(crate) blob: Option<Oid>,
 }
 
 /// One commit.
 #[derive(Debug)]
-pub(super) struct CommitRecord {
-    pub(super) oid: Oid,
-    pub(super) tree: Oid,
-    pub(super) parent_tree: Option<Oid>,
-    pub(super) author: String,
-    pub(super) email: String,
-    pub(super) message: String,
-    pub(super) changes: Vec<PathChange>,
+pub(crate) struct CommitRecord {
+    pub(crate) oid: Oid,
+    pub(crate) tree: Oid,
+    pub(crate) parent_tree: Option<Oid>,
+    pub(crate) author: String,
+    pub(crate) email: String,
+    /// When it was made.
+    pub(crate) time: DateTime<Utc>,
+    pub(crate) message: String,
+    pub(crate) changes: Vec<PathChange>,
     /// Its value of the trailer `Assize-Step`.
-    pub(super) assize_step: Option<String>,
+    pub(crate) assize_step: Option<String>,
 }
 
 /// One file of one commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct PathChange {
-    pub(super) path: String,
-    pub(super) before: Option<Oid>,
-    pub(super) after: Option<Oid>,
+pub(crate) struct PathChange {
+    pub(crate) path: String,
+    pub(crate) before: Option<Oid>,
+    pub(crate) after: Option<Oid>,
 }
 
 impl CommitRecord {
     /// The first line of the message.
-    pub(super) fn subject(&self) -> &str {
+    pub(crate) fn subject(&self) -> &str {
         self.message.lines().next().unwrap_or_default()
     }
 }
 
 impl History {
     /// Walks the first parents from `tip` back.
-    pub(super) fn walk(repository: &Repository, tip: Oid) -> Result<Self, AuditError> {
+    pub(crate) fn walk(repository: &Repository, tip: Oid) -> Result<Self, AuditError> {
         let cannot_read = |error: &git2::Error| AuditError::CannotRead {
             path: repository.path().display().to_string(),
             what: error.message().to_owned(),
@@ -89,6 +92,7 @@ impl History {
                 parent_tree: parent.as_ref().map(git2::Commit::tree_id),
                 author: String::from_utf8_lossy(author.name_bytes()).into_owned(),
                 email: String::from_utf8_lossy(author.email_bytes()).into_owned(),
+                time: DateTime::from_timestamp(commit.time().seconds(), 0).unwrap_or_default(),
                 assize_step: trailer(&message, "Assize-Step"),
                 message,
                 changes: Vec::new(),
@@ -121,13 +125,13 @@ impl History {
     }
 
     /// The commit that last changed `path`.
-    pub(super) fn last_commit_of(&self, path: &str) -> Option<&CommitRecord> {
+    pub(crate) fn last_commit_of(&self, path: &str) -> Option<&CommitRecord> {
         let version = self.versions.get(path)?.last()?;
         self.commits.get(version.commit)
     }
 
     /// The commit in which `path` first appeared.
-    pub(super) fn first_commit_of(&self, path: &str) -> Option<&CommitRecord> {
+    pub(crate) fn first_commit_of(&self, path: &str) -> Option<&CommitRecord> {
         let version = self
             .versions
             .get(path)?

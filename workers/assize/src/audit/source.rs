@@ -13,7 +13,7 @@ use super::AuditError;
 const MAX_DEPTH: usize = 8;
 
 /// An opened source.
-pub(super) enum Source {
+pub(crate) enum Source {
     /// A repository and the commit to check.
     Git {
         /// Opened again by each thread that reads.
@@ -27,7 +27,7 @@ pub(super) enum Source {
 
 /// Where one file's bytes are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
+pub(crate) enum Place {
     Blob(Oid),
     File(PathBuf),
 }
@@ -35,7 +35,7 @@ pub(super) enum Place {
 impl Source {
     /// Opens what is at `path`: the commit `revision` (by default `HEAD`) of a repository, or a folder with a
     /// `config.json` or `state.json`.
-    pub(super) fn open(path: &Path, revision: Option<&str>) -> Result<Self, AuditError> {
+    pub(crate) fn open(path: &Path, revision: Option<&str>) -> Result<Self, AuditError> {
         allow_partial_clones();
         let cannot_read = |what: String| AuditError::CannotRead {
             path: path.display().to_string(),
@@ -71,7 +71,7 @@ impl Source {
     }
 
     /// Every file to check, by path.
-    pub(super) fn files(&self) -> Result<Listing, AuditError> {
+    pub(crate) fn files(&self) -> Result<Listing, AuditError> {
         match self {
             Self::Git { repository, tip } => list_commit(repository, *tip),
             Self::Folder(root) => {
@@ -86,7 +86,7 @@ impl Source {
     }
 
     /// Something that reads files, for one thread.
-    pub(super) fn reader(&self) -> Result<Reader, AuditError> {
+    pub(crate) fn reader(&self) -> Result<Reader, AuditError> {
         match self {
             Self::Git { repository, .. } => {
                 let reopened = Repository::open(repository.path()).map_err(|error| {
@@ -106,20 +106,20 @@ impl Source {
 
 /// The files of a source.
 #[derive(Debug, Default)]
-pub(super) struct Listing {
-    pub(super) files: BTreeMap<String, Place>,
+pub(crate) struct Listing {
+    pub(crate) files: BTreeMap<String, Place>,
     /// Folders that could not be listed because this clone lacks them.
-    pub(super) missing_folders: Vec<String>,
+    pub(crate) missing_folders: Vec<String>,
 }
 
 /// Reads files of a source.
-pub(super) struct Reader {
+pub(crate) struct Reader {
     repository: Option<Repository>,
 }
 
 impl Reader {
     /// The bytes, or `None` when this clone lacks them.
-    pub(super) fn read(&self, place: &Place) -> Option<Vec<u8>> {
+    pub(crate) fn read(&self, place: &Place) -> Option<Vec<u8>> {
         match place {
             Place::Blob(oid) => {
                 let repository = self.repository.as_ref()?;
@@ -134,7 +134,7 @@ impl Reader {
 }
 
 /// The bytes of a blob, or `None` when this clone lacks it.
-pub(super) fn read_blob(repository: &Repository, blob: Oid) -> Option<Vec<u8>> {
+pub(crate) fn read_blob(repository: &Repository, blob: Oid) -> Option<Vec<u8>> {
     repository
         .find_blob(blob)
         .ok()

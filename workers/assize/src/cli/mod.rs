@@ -17,6 +17,7 @@ pub use exit::{EXIT_UNUSABLE, report};
 
 use crate::{
     audit::{self, AuditArgs},
+    recover::{self, RecoverArgs},
     rehearse::{self, RehearseArgs},
 };
 
@@ -57,6 +58,8 @@ pub enum Command {
     Conflict(conflict::ConflictCommand),
     /// Check a clone of a state repository, offline: exit code 0 when every check holds, 1 with findings, 2 when unreadable.
     Audit(AuditArgs),
+    /// Build a fresh database from a clone of the state repository, so that the round goes on.
+    Recover(RecoverCommand),
     /// Check modules against every rule of a live round (for miners).
     Validate(ValidateArgs),
     /// What a miner's container runs.
@@ -65,6 +68,17 @@ pub enum Command {
     /// Measure.
     #[command(subcommand)]
     Bench(bench::BenchCommand),
+}
+
+/// Options of `assize recover`.
+#[derive(Debug, clap::Args)]
+pub struct RecoverCommand {
+    /// The command's own.
+    #[command(flatten)]
+    pub recover: RecoverArgs,
+    /// The fresh database.
+    #[command(flatten)]
+    pub database: work::DatabaseArgs,
 }
 
 /// Runs a command and answers its exit code.
@@ -86,6 +100,10 @@ pub async fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Audit(args) => {
             let code = tokio::task::spawn_blocking(move || audit::run(args)).await?;
             return Ok(u8::try_from(code).unwrap_or(EXIT_UNUSABLE));
+        }
+        Command::Recover(args) => {
+            let pool = work::connect(&args.database).await?;
+            recover::run(args.recover, pool).await?;
         }
         Command::Validate(args) => return Ok(render::cli::validate(args).await),
         Command::Miner(command) => serve::miner(command).await?,

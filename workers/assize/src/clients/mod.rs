@@ -22,7 +22,7 @@ pub mod script;
 pub mod vlm;
 pub mod wire;
 
-mod png;
+pub(crate) mod png;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]

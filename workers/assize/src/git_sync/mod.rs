@@ -10,6 +10,7 @@
 mod adopt;
 mod check;
 mod edits;
+mod ledger;
 mod notices;
 mod outbox;
 mod settle;
@@ -35,6 +36,7 @@ use crate::{
 };
 
 pub use check::{Checked, check, check_owned};
+pub(crate) use start::{is_kept, take_over};
 pub use start::{StartError, start_current_round};
 
 /// How often people's edits are looked for.
@@ -48,7 +50,7 @@ const HOLDER_LOCK: i64 = 0x6173_7369_7a65;
 /// Objects in files of their own from which on the clone is made again: some thousand commits' worth.
 const LOOSE_OBJECTS: usize = 50_000;
 /// Larger files (reports) are not kept in the database.
-const LARGEST_KEPT_BYTES: usize = 4 * 1024 * 1024;
+pub(crate) const LARGEST_KEPT_BYTES: usize = 4 * 1024 * 1024;
 
 /// The repository side, shared with the blocking calls.
 #[derive(Clone)]

@@ -124,10 +124,16 @@ pub(super) async fn acknowledge_published(
     if pending.is_empty() {
         return Ok(());
     }
+    let recovered_from = db::recovered::recovered_from(&mut *pool.acquire().await?)
+        .await?
+        .map(|commit| Oid::from_str(&commit))
+        .transpose()
+        .context("the commit that the database was recovered from is none")?;
     let repository = mirror.clone();
-    let published =
-        tokio::task::spawn_blocking(move || repository.published_steps(COMMITS_LOOKED_AT))
-            .await??;
+    let published = tokio::task::spawn_blocking(move || {
+        repository.published_steps(COMMITS_LOOKED_AT, recovered_from)
+    })
+    .await??;
     let contested = mirror.contested();
     let mut transaction = pool.begin().await?;
     let mut found = 0;
@@ -219,7 +225,8 @@ fn commit_and_push(mirror: &MirrorRepository, groups: Vec<Group>) -> anyhow::Res
     let mut commits: Vec<(Vec<i64>, Option<Oid>)> = Vec::new();
     let mut conflicts = Vec::new();
     let mut sources: Vec<(Step, Change)> = Vec::new();
-    for group in groups {
+    for mut group in groups {
+        super::ledger::complete(mirror, &group.steps, &mut group.changes)?;
         let trailers: Vec<(String, String)> = group
             .steps
             .into_iter()

@@ -90,7 +90,7 @@ pub async fn start_current_round(
 }
 
 /// Keeps one file. What people wrote is checked as any edit is: rows that cannot be read are set aside and reported.
-async fn take_over(
+pub(crate) async fn take_over(
     conn: &mut sqlx::PgConnection,
     path: &str,
     content: &[u8],
@@ -122,12 +122,16 @@ async fn take_over(
     Ok(())
 }
 
+/// Whether a file is kept in the database: state files but those in the miners' own folders.
+pub(crate) fn is_kept(path: &str) -> bool {
+    path.split('/').count() <= 3 && paths::classify(path).is_some()
+}
+
 /// Every state file that is small enough to keep, of all rounds but for the miners' own folders.
 fn small_files(mirror: &MirrorRepository) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
     let mut files = Vec::new();
     for path in mirror.list("")? {
-        let wanted = path.split('/').count() <= 3 && paths::classify(&path).is_some();
-        if let Some(content) = wanted.then(|| mirror.read(&path)).transpose()?.flatten()
+        if let Some(content) = is_kept(&path).then(|| mirror.read(&path)).transpose()?.flatten()
             && content.len() <= LARGEST_KEPT_BYTES
         {
             files.push((path, content));

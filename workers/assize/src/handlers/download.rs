@@ -57,6 +57,7 @@ impl Handler<Download> for DownloadHandler {
             url: files.module_url,
             size_bytes: fetched.bytes.len() as u64,
             sha256: fetched.sha256,
+            fetched_at: Some(chrono::Utc::now()),
         };
         let object = Object {
             key: files.module_key,

@@ -8,6 +8,7 @@ mod deploy_pod;
 mod download;
 mod duel;
 mod finalize;
+mod fingerprint_prompt;
 mod load_match;
 mod note_time;
 mod open_round;
@@ -41,6 +42,7 @@ pub use deploy_pod::DeployPodHandler;
 pub use download::DownloadHandler;
 pub use duel::DuelHandler;
 pub use finalize::FinalizeHandler;
+pub use fingerprint_prompt::FingerprintPromptHandler;
 pub use load_match::LoadMatchHandler;
 pub use note_time::NoteTimeHandler;
 pub use open_round::OpenRoundHandler;
@@ -173,6 +175,9 @@ pub fn registry(services: &Services, settings: &RoundSettings) -> Registry {
             modules: s.modules.clone(),
             store: s.store.clone(),
             layout: s.layout.clone(),
+        })
+        .step::<steps::FingerprintPrompt, _>(FingerprintPromptHandler {
+            prompt_images: s.prompt_images.clone(),
         })
         .step::<steps::Render, _>(RenderHandler {
             renderer: s.renderer.clone(),

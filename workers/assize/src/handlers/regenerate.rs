@@ -159,6 +159,7 @@ impl RegenerateHandler {
                         url: files.module_url,
                         size_bytes: bytes.len() as u64,
                         sha256: hex::encode(Sha256::digest(&bytes)),
+                        fetched_at: Some(chrono::Utc::now()),
                     };
                     objects.push(Object {
                         key: files.module_key,

@@ -15,6 +15,7 @@ use workflow::{
     engine::{Handler, Outcome, StepContext},
     round::{
         entry::EntryId,
+        ledger::Pictures,
         steps::{ModuleFault, Render, RenderInput, RenderOutput},
     },
 };
@@ -101,16 +102,44 @@ impl Handler<Render> for RenderHandler {
             bundle.document_sha256.clone(),
             bundle.renderer_version.clone(),
         );
+        let mut objects = objects(&files, bundle, embeddings);
+        let list = digest_list(&files, &objects);
+        let pictures = Pictures {
+            url: files.views_url_prefix.clone(),
+            sha256: hex::encode(Sha256::digest(&list)),
+            size: objects.iter().map(|object| object.bytes.len() as u64).sum(),
+        };
+        objects.push(Object {
+            key: files.object_key(DIGEST_LIST),
+            content_type: "text/plain",
+            bytes: list.into(),
+        });
         self.store
-            .put_all(objects(&files, bundle, embeddings))
+            .put_all(objects)
             .await
             .context("the views were not stored")?;
         Ok(Outcome::Done(RenderOutput::Rendered {
             views: files.views_url_prefix,
             document_sha256,
             renderer_version,
+            pictures: Some(pictures),
         }))
     }
+}
+
+/// The name of the list of digests beside the pictures.
+const DIGEST_LIST: &str = "SHA256SUMS";
+
+/// What `sha256sum` prints for the files of a bundle, and `sha256sum -c` checks. The ledger holds the list's own digest.
+fn digest_list(files: &EntryFiles, objects: &[Object]) -> Vec<u8> {
+    let folder = format!("{}/", files.views_key_prefix);
+    let mut list = String::new();
+    for object in objects {
+        let name = object.key.strip_prefix(&folder).unwrap_or(&object.key);
+        let digest = hex::encode(Sha256::digest(&object.bytes));
+        list.push_str(&format!("{digest}  {name}\n"));
+    }
+    list.into_bytes()
 }
 
 fn not_text() -> RenderOutput {

@@ -92,7 +92,10 @@ impl Handler<VerifyBuild> for VerifyBuildHandler {
         let builds = update_builds(&pending, &view, waited > self.timeout, &self.image_format);
         match builds.0.into_iter().next() {
             Some((_, build)) if build.status.is_terminal() => {
-                Ok(Outcome::Done(VerifyBuildOutput { build }))
+                Ok(Outcome::Done(VerifyBuildOutput {
+                    build,
+                    digest: None,
+                }))
             }
             _ => Ok(Outcome::Snooze(self.interval)),
         }

@@ -241,7 +241,7 @@ impl Change {
     }
 
     /// The file after the change; `None` is an absent file.
-    pub(super) fn apply(&self, current: Option<&[u8]>) -> Result<Option<Vec<u8>>, NotPatchable> {
+    pub(crate) fn apply(&self, current: Option<&[u8]>) -> Result<Option<Vec<u8>>, NotPatchable> {
         match self {
             Self::Put { content, .. } => Ok(Some(content.clone())),
             Self::MergeEntry { path, key, value } => {

@@ -12,7 +12,7 @@ use super::conflict::{Contested, ContestedFiles};
 use super::error::While as _;
 use super::open::{clone, clone_again, lock, loose_objects, open_existing};
 use super::refs::{SEEN, find_ref, set_ref, tracking_ref};
-use super::signing::{CommitSignature, signature_of_commit};
+use super::signing::{CommitSignature, SigningKey, signature_of_commit};
 use super::tree::{read_from, tree_of, visit_files};
 use super::{CommitOutcome, MirrorOptions, Oid, RepositoryError, transport};
 
@@ -187,8 +187,8 @@ impl MirrorRepository {
     }
 
     /// The steps, with their attempts, that the newest `limit` commits of the remote name in their trailers; of our own
-    /// commits only. After a crash the caller acknowledges outbox rows whose step stands here instead of committing them
-    /// again.
+    /// commits only, and only of those after `since`. After a crash the caller acknowledges outbox rows whose step stands here
+    /// instead of committing them again.
     ///
     /// # Errors
     ///
@@ -196,6 +196,7 @@ impl MirrorRepository {
     pub fn published_steps(
         &self,
         limit: usize,
+        since: Option<Oid>,
     ) -> Result<HashMap<(String, i32), Oid>, RepositoryError> {
         let state = self.state();
         let Some(tip) = self.tracked(&state)? else {
@@ -203,6 +204,9 @@ impl MirrorRepository {
         };
         let mut walk = state.repository.revwalk().while_("walk the history")?;
         walk.push(tip).while_("walk the history")?;
+        if let Some(since) = since.filter(|since| state.repository.find_commit(*since).is_ok()) {
+            walk.hide(since).while_("walk the history")?;
+        }
         walk.simplify_first_parent().while_("walk the history")?;
         let mut found = HashMap::new();
         for oid in walk.take(limit) {
@@ -278,6 +282,11 @@ impl MirrorRepository {
         let tracked = self.tracked(&state)?;
         self.move_head(&state.repository, tracked)?;
         Ok(true)
+    }
+
+    /// The key that signs, if there is one.
+    pub fn signing_key(&self) -> Option<&SigningKey> {
+        self.options.signing_key.as_ref()
     }
 
     /// The folder of the clone.

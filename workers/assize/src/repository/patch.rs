@@ -13,7 +13,7 @@ const MATRIX_HEADER: &str = "left,right,margin";
 /// The file in the repository is not what the patch expects, usually because somebody edited it by hand.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct NotPatchable(pub(super) String);
+pub(crate) struct NotPatchable(pub(super) String);
 
 /// Sets (`Some`) or removes (`None`) a key of a JSON map. An absent or blank file is an empty map.
 pub(super) fn set_entry(

@@ -2,6 +2,7 @@
 
 mod builds;
 mod compare;
+mod fingerprints;
 mod matches;
 mod prepare;
 mod regeneration;
@@ -10,6 +11,7 @@ mod tournament;
 
 pub use builds::{Builds, BuildsInput};
 pub use compare::{Compare, CompareInput};
+pub use fingerprints::{Fingerprints, FingerprintsInput};
 pub use matches::{Match, MatchInput, MatchOutput};
 pub use prepare::{Prepare, PrepareInput};
 pub use regeneration::{Regeneration, RegenerationInput, RegenerationOutput};

@@ -9,8 +9,8 @@ use crate::{
     round::{
         entry::Prompt,
         flows::{
-            Builds, BuildsInput, Prepare, PrepareInput, Regeneration, RegenerationInput,
-            Tournament, TournamentInput,
+            Builds, BuildsInput, Fingerprints, FingerprintsInput, Prepare, PrepareInput,
+            Regeneration, RegenerationInput, Tournament, TournamentInput,
         },
         steps::{
             Collect, CollectInput, Declare, DeclareInput, EnterStage, EnterStageInput, Finalize,
@@ -119,6 +119,10 @@ async fn compete(
         round,
         submissions: submissions.clone(),
         since,
+    })?;
+    flow.start_flow::<Fingerprints>(&FingerprintsInput {
+        round,
+        prompts: prompts.clone(),
     })?;
     flow.start_flow::<Regeneration>(&RegenerationInput {
         round,

@@ -10,6 +10,7 @@ use schema::{
     messages, paths,
 };
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use sqlx::PgConnection;
 
 use crate::{
@@ -25,6 +26,7 @@ use crate::{
             Compare, CompareInput, Match, MatchInput, Regeneration, RegenerationInput,
             compare::compare_key, matches::match_key,
         },
+        ledger,
         steps::{ReleasePods, ReleasePodsInput},
     },
     rules::tournament::{self, Observation, PublicRow, Timeline},
@@ -199,6 +201,7 @@ fn publish(
             round,
             &(left, right, margin),
             published,
+            observation.win_margin,
             &mut changes,
             &mut said,
             &mut records,
@@ -211,6 +214,7 @@ fn publish(
             right,
             margin,
             published,
+            observation.win_margin,
             &mut changes,
             &mut said,
             &mut records,
@@ -228,6 +232,7 @@ fn publish(
             path: paths::generation_audits(round),
             content: wanted.verdicts.to_bytes(),
         });
+        changes.extend(new_verdicts(round, observation, wanted));
         said.push(messages::generation_audits(round));
     }
     let publication = (!changes.is_empty()).then(|| Publication {
@@ -242,15 +247,64 @@ fn publish(
     }
 }
 
+/// A line of the ledger for each verdict that is new or has changed.
+fn new_verdicts(
+    round: RoundNumber,
+    observation: &Observation,
+    wanted: &tournament::Decision,
+) -> Vec<MirrorChange> {
+    let is_new = |hotkey: &Hotkey| observation.verdicts.get(hotkey) != wanted.verdicts.get(hotkey);
+    wanted
+        .verdicts
+        .iter()
+        .filter(|(hotkey, _)| is_new(hotkey))
+        .map(|(hotkey, audit)| {
+            ledger::Decision::Verdict {
+                hotkey: hotkey.clone(),
+                verdict: audit.verdict,
+                reason: audit.reason.clone(),
+                win_margin: observation.win_margin,
+                audit_repeats: observation.audit_repeats,
+            }
+            .append(round)
+        })
+        .collect()
+}
+
+/// The line of the ledger for a published match or audit.
+fn decision(
+    round: RoundNumber,
+    matrix: &str,
+    (left, right, margin): (&str, &Hotkey, f64),
+    win_margin: f64,
+    report: Option<&MatchReport>,
+) -> MirrorChange {
+    ledger::Decision::Match {
+        matrix: matrix.to_owned(),
+        left: left.to_owned(),
+        right: right.clone(),
+        margin,
+        win_margin,
+        report_sha256: report.map(|report| hex::encode(Sha256::digest(report.to_bytes()))),
+    }
+    .append(round)
+}
+
+#[allow(
+    clippy::too_many_arguments,
+    reason = "the three lists are one commit in the making"
+)]
 fn publish_match(
     round: RoundNumber,
     (left, right, margin): &PublicRow,
     published: &Published,
+    win_margin: f64,
     changes: &mut Vec<MirrorChange>,
     said: &mut Vec<String>,
     records: &mut Vec<Record>,
 ) {
-    if let Some(report) = published.reports.get(&match_key(round, left, right)) {
+    let report = published.reports.get(&match_key(round, left, right));
+    if let Some(report) = report {
         changes.push(MirrorChange::Put {
             path: paths::duels_report(round, left, right),
             content: report.to_bytes(),
@@ -265,6 +319,8 @@ fn publish_match(
         changes,
     );
     said.push(messages::matches_matrix(round));
+    let row = (left.as_str(), right, *margin);
+    changes.push(decision(round, "matches", row, win_margin, report));
     records.push(shown(round, "matches", left.as_str(), right));
 }
 
@@ -278,6 +334,7 @@ fn publish_audit(
     right: &Hotkey,
     margin: f64,
     published: &Published,
+    win_margin: f64,
     changes: &mut Vec<MirrorChange>,
     said: &mut Vec<String>,
     records: &mut Vec<Record>,
@@ -297,6 +354,8 @@ fn publish_audit(
     }
     push_row(paths::audit_matrix(round), left, right, margin, changes);
     said.push(messages::audit_matrix(round));
+    let row = (left, right, margin);
+    changes.push(decision(round, "audits", row, win_margin, report));
     records.push(shown(round, "audits", left, right));
 }
 

@@ -7,10 +7,14 @@ use std::time::Duration;
 use schema::{
     BlockNumber, Hotkey, RoundNumber,
     files::{Schedule, Submission},
+    messages,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{engine::Step, round::queues};
+use crate::{
+    engine::{Effects, Step},
+    round::{ledger::Decision, queues},
+};
 
 /// Asks the chain.
 pub struct Collect;
@@ -65,5 +69,26 @@ impl Step for Collect {
 
     fn round(input: &CollectInput) -> Option<u32> {
         Some(input.round.0)
+    }
+
+    /// Who does not take part is told why. Who does is told together with the seed.
+    fn effects(input: &CollectInput, output: &Collected) -> Effects {
+        let collected = Decision::Collected {
+            block: output.block,
+            block_hash: output.block_hash.clone(),
+            committed: output.committed,
+        };
+        let rejected = output
+            .rejected
+            .iter()
+            .map(|rejected| Decision::SubmissionRejected {
+                hotkey: rejected.hotkey.clone(),
+                reason: rejected.reason.clone(),
+            });
+        let lines = std::iter::once(collected).chain(rejected);
+        Effects::default().publish(
+            messages::ledger(input.round),
+            lines.map(|line| line.append(input.round)).collect(),
+        )
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     db::records::Record,
     engine::{Effects, MirrorChange, Publication, Step},
-    round::{queues, steps::enter_stage},
+    round::{ledger::Decision, queues, steps::enter_stage},
 };
 
 /// Writes `winner.json`.
@@ -57,6 +57,11 @@ impl Step for Declare {
                 path: paths::state(),
                 content: state.to_bytes(),
             },
+            Decision::Winner {
+                winner: input.champion.clone(),
+                docker_image: output.docker_image.clone(),
+            }
+            .append(round),
         ];
         let message = messages::joined([
             messages::winner(round, &input.champion),

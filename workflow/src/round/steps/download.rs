@@ -81,7 +81,7 @@ impl Step for Download {
         match output {
             DownloadOutput::Stored { .. } => Effects::default(),
             DownloadOutput::Missing { reason } => {
-                entry::settled(&input.entry(), None, None, None, Some(reason))
+                entry::settled(&input.entry(), None, None, Some(reason))
             }
         }
     }

@@ -5,12 +5,13 @@ use std::time::Duration;
 use schema::{
     RoundNumber,
     files::report::{DuelDetail, DuelWinner},
+    messages,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    engine::{Retry, Step},
-    round::{entry::Prompt, queues},
+    engine::{Effects, Retry, Step},
+    round::{entry::Prompt, ledger::DuelVerdict, queues},
 };
 
 /// Judges a duel.
@@ -72,5 +73,17 @@ impl Step for DuelStep {
 
     fn round(input: &DuelInput) -> Option<u32> {
         Some(input.round.0)
+    }
+
+    /// A verdict is public as soon as it is there, so that a lost database costs no duel. Margins follow when the match does.
+    fn effects(input: &DuelInput, output: &DuelOutput) -> Effects {
+        let verdict = DuelVerdict {
+            input: input.clone(),
+            output: output.clone(),
+        };
+        Effects::default().publish(
+            messages::ledger(input.round),
+            vec![verdict.append(input.round)],
+        )
     }
 }

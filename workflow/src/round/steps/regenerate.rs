@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use schema::{RoundNumber, Side, Stem};
+use schema::{RoundNumber, Side, Stem, messages};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     engine::{Effects, Retry, Step},
     round::{
         entry::{self, EntryId, ModuleRef, Prompt},
+        ledger::Decision,
         queues,
         steps::Pod,
     },
@@ -95,9 +96,20 @@ impl Step for Regenerate {
         Some(input.round.0)
     }
 
-    /// Failed prompts are settled here; modules are settled by their pictures.
+    /// Failed prompts are settled here; modules are settled by their pictures. The batch's time counts against the miner's
+    /// limit, so the ledger tells it.
     fn effects(input: &RegenerateInput, output: &RegenerateOutput) -> Effects {
-        let mut effects = Effects::default();
+        let decision = Decision::Batch {
+            side: input.side.clone(),
+            repeat: input.repeat,
+            batch: input.batch,
+            pod: input.pod.name.clone(),
+            result: output.clone(),
+        };
+        let mut effects = Effects::default().publish(
+            messages::ledger(input.round),
+            vec![decision.append(input.round)],
+        );
         let RegenerateOutput::Done { modules, .. } = output else {
             return effects;
         };
@@ -108,11 +120,11 @@ impl Step for Regenerate {
                 repeat: input.repeat,
                 stem: failed.stem.clone(),
             };
-            let settled = entry::settled(&id, None, None, None, failed.failure_reason.as_deref());
+            let settled = entry::settled(&id, None, None, failed.failure_reason.as_deref());
             effects.records.extend(settled.records);
-            match (&mut effects.publication, settled.publication) {
-                (Some(all), Some(one)) => all.changes.extend(one.changes),
-                (all, one) => *all = one,
+            if let (Some(all), Some(one)) = (&mut effects.publication, settled.publication) {
+                all.message = messages::joined([all.message.as_str(), one.message.as_str()]);
+                all.changes.extend(one.changes);
             }
         }
         effects

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     engine::{Effects, Step},
     round::{
-        entry::{self, EntryId, ModuleRef, Prompt},
+        entry::{self, Drawn, EntryId, ModuleRef, Prompt},
+        ledger::{Decision, Pictures},
         queues,
     },
 };
@@ -38,6 +39,9 @@ pub enum RenderOutput {
         document_sha256: String,
         /// Which renderer drew it.
         renderer_version: String,
+        /// Digests of the objects; rows of older builds have none.
+        #[serde(default)]
+        pictures: Option<Pictures>,
     },
     /// The module broke a rule, and will break it again.
     Rejected {
@@ -86,30 +90,28 @@ impl Step for Render {
             RenderOutput::Rendered {
                 views,
                 document_sha256,
-                ..
-            } => entry::settled(
-                &input.entry,
-                module,
-                Some(views),
-                Some(document_sha256),
-                None,
-            ),
+                renderer_version,
+                pictures,
+            } => {
+                let drawn = Drawn {
+                    views,
+                    document_sha256,
+                    renderer: renderer_version,
+                    pictures: pictures.as_ref(),
+                };
+                entry::settled(&input.entry, module, Some(drawn), None)
+            }
             RenderOutput::Rejected { faults } => {
-                let mut effects =
-                    entry::settled(&input.entry, module, None, None, Some(RENDER_FAILED));
-                let line = serde_json::json!({
-                    "kind": "module_rejected", "hotkey": input.entry.side.as_str(), "repeat": input.entry.repeat,
-                    "stem": input.entry.stem.as_str(), "sha256": input.module.sha256, "faults": faults,
-                });
-                let path =
-                    schema::paths::ledger(input.entry.round, &schema::paths::LedgerFile::Decisions);
+                let mut effects = entry::settled(&input.entry, module, None, Some(RENDER_FAILED));
+                let decision = Decision::ModuleRejected {
+                    hotkey: input.entry.side.clone(),
+                    repeat: input.entry.repeat,
+                    stem: input.entry.stem.clone(),
+                    sha256: input.module.sha256.clone(),
+                    faults: faults.clone(),
+                };
                 if let Some(publication) = &mut effects.publication {
-                    publication
-                        .changes
-                        .push(crate::engine::MirrorChange::AppendLine {
-                            path,
-                            line: line.to_string(),
-                        });
+                    publication.changes.push(decision.append(input.entry.round));
                 }
                 effects
             }

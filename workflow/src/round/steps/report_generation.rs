@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     db::records::Record,
     engine::{Effects, MirrorChange, Step},
-    round::{flows, queues},
+    round::{flows, ledger::Decision, queues},
+    rules::generation_report::RegenerationLimits,
 };
 
 /// Publishes a report.
@@ -49,6 +50,10 @@ impl Step for ReportGeneration {
             key: report.hotkey.as_str().to_owned(),
             value: serde_json::to_value(report).unwrap_or_default(),
         };
+        let decision = Decision::GenerationReport {
+            report: report.clone(),
+            limits: RegenerationLimits::default(),
+        };
         let record = Record::Report {
             round: input.round.0,
             hotkey: report.hotkey.as_str().to_owned(),
@@ -61,6 +66,9 @@ impl Step for ReportGeneration {
             wakes: vec![flows::tournament_key(input.round)],
             ..Effects::default()
         }
-        .publish(messages::generation_reports(input.round), vec![change])
+        .publish(
+            messages::generation_reports(input.round),
+            vec![change, decision.append(input.round)],
+        )
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     db::records::Record,
     engine::{Effects, MirrorChange, Publication, Step},
     round::{
+        ledger::Decision,
         queues,
         steps::{Collected, enter_stage},
     },
@@ -90,6 +91,10 @@ impl Step for SeedRound {
                 paths::ledger(round, &LedgerFile::Seed),
                 schema::format::json::pretty(&output.proof),
             ),
+            Decision::Rules {
+                config: input.config.clone(),
+            }
+            .append(round),
         ];
         let mut records: Vec<Record> = input
             .collected

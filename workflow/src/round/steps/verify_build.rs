@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     db::records::Record,
     engine::{Effects, MirrorChange, Step},
-    round::queues,
+    round::{ledger::Artifact, queues},
 };
 
 /// Follows a build.
@@ -37,6 +37,9 @@ pub struct VerifyBuildInput {
 pub struct VerifyBuildOutput {
     /// As in `builds.json`; its status is final.
     pub build: Build,
+    /// Digest of the image's manifest, if the registry told.
+    #[serde(default)]
+    pub digest: Option<String>,
 }
 
 impl Step for VerifyBuild {
@@ -57,11 +60,19 @@ impl Step for VerifyBuild {
 
     fn effects(input: &VerifyBuildInput, output: &VerifyBuildOutput) -> Effects {
         let build = &output.build;
-        let change = MirrorChange::MergeEntry {
+        let mut changes = vec![MirrorChange::MergeEntry {
             path: paths::builds(input.round),
             key: input.hotkey.as_str().to_owned(),
             value: serde_json::to_value(build).unwrap_or_default(),
-        };
+        }];
+        if let Some(image) = &build.docker_image {
+            let artifact = Artifact::Image {
+                hotkey: input.hotkey.clone(),
+                image: image.clone(),
+                digest: output.digest.clone(),
+            };
+            changes.push(artifact.append(input.round));
+        }
         let record = Record::Build {
             round: input.round.0,
             hotkey: input.hotkey.as_str().to_owned(),
@@ -77,7 +88,7 @@ impl Step for VerifyBuild {
             events: vec![event],
             ..Effects::default()
         }
-        .publish(messages::build_statuses(input.round), vec![change])
+        .publish(messages::build_statuses(input.round), changes)
     }
 }
 

@@ -4,10 +4,10 @@
 //! while it streams, every call has a total deadline, and nothing it can send ends in anything but a typed error
 //! (miner API, A4 to A6).
 
-mod archive;
+pub(crate) mod archive;
 mod fake;
 mod http;
-mod status;
+pub(crate) mod status;
 
 use async_trait::async_trait;
 use bytes::Bytes;

@@ -1,6 +1,6 @@
 //! The render service: one module in, all its pictures out.
 
-mod bundle;
+pub(crate) mod bundle;
 mod cached;
 mod fake;
 mod http;

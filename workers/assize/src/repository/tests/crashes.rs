@@ -63,12 +63,27 @@ fn a_push_whose_answer_was_lost_is_found_by_the_trailers_of_the_remote() {
     drop(mirror);
     // The caller had not stored the acknowledgement. It looks before it commits again.
     let mirror = world.mirror();
-    let published = mirror.published_steps(100).unwrap();
+    let published = mirror.published_steps(100, None).unwrap();
     for step in ["row-2", "row-1", "row-0"] {
         assert!(published.contains_key(&(step.to_owned(), 1)), "{step}");
     }
     assert_eq!(published.len(), 3);
     assert_published_once(&world);
+}
+
+#[test]
+fn steps_of_the_database_before_are_not_taken_for_ours() {
+    let world = World::new();
+    let mirror = world.mirror();
+    commit(&mirror, &rows()[0]);
+    commit(&mirror, &rows()[1]);
+    mirror.push().unwrap();
+    let recovered_from = mirror.head().unwrap();
+    commit(&mirror, &rows()[2]);
+    mirror.push().unwrap();
+    let published = mirror.published_steps(100, Some(recovered_from)).unwrap();
+    let steps: Vec<&(String, i32)> = published.keys().collect();
+    assert_eq!(steps, [&("row-2".to_owned(), 1)]);
 }
 
 #[test]

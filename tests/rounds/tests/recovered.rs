@@ -1,0 +1,223 @@
+//! A round whose database is lost twice goes on from the public repository, and ends with the same winner.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::path::{Path, PathBuf};
+
+use assize::recover::{RecoverError, RecoverOptions, Recovery, recover};
+use rehearsal::miners::Cast;
+use rounds::Process;
+use sqlx::{PgPool, postgres::PgPoolOptions};
+use workflow::{
+    db,
+    embedded::{EmbeddedOptions, EmbeddedPostgres},
+};
+
+const PROMPTS: u32 = 4;
+const ENTRIES: i64 = 20;
+
+/// The rehearsal's public repository.
+fn remote(state_dir: &Path) -> PathBuf {
+    state_dir.join("world").join("state.git")
+}
+
+async fn database(state_dir: &Path) -> (EmbeddedPostgres, PgPool) {
+    let postgres = EmbeddedPostgres::start(EmbeddedOptions::new(state_dir.join("postgres")))
+        .await
+        .unwrap();
+    postgres.create_database("assize").await.unwrap();
+    let pool = PgPoolOptions::new()
+        .max_connections(4)
+        .connect(&postgres.url("assize"))
+        .await
+        .unwrap();
+    db::migrate(&pool).await.unwrap();
+    (postgres, pool)
+}
+
+/// Loses the database and the local clone, and builds a fresh database from the repository.
+async fn lose_and_recover(state_dir: &Path) -> Recovery {
+    std::fs::remove_dir_all(state_dir.join("postgres")).unwrap();
+    std::fs::remove_dir_all(state_dir.join("mirror.git")).unwrap();
+    let (postgres, pool) = database(state_dir).await;
+    let options = RecoverOptions {
+        repository: remote(state_dir),
+        despite_findings: None,
+    };
+    let recovery = recover(&pool, &options).await.unwrap();
+
+    let again = recover(&pool, &options).await.unwrap_err();
+    assert!(
+        matches!(again.downcast_ref(), Some(RecoverError::NotFresh)),
+        "a database in use is never written over: {again:#}"
+    );
+    pool.close().await;
+    postgres.stop().await;
+    recovery
+}
+
+/// Steps of a kind by whether this database ran them.
+async fn ended(pool: &PgPool, name: &str) -> (i64, i64) {
+    sqlx::query_as(
+        "SELECT count(*) FILTER (WHERE attempt = 0), count(*) FILTER (WHERE attempt > 0)
+         FROM job WHERE name = $1 AND state = 'completed'",
+    )
+    .bind(name)
+    .fetch_one(pool)
+    .await
+    .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_round_that_loses_its_database_while_downloading_and_while_judging_ends_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let state_dir = dir.path().join("rehearsal");
+    let args = rounds::small_rehearsal(&state_dir, PROMPTS);
+
+    let mut first = Process::start(&args, 1).unwrap();
+    first
+        .until(
+            "SELECT EXISTS (SELECT FROM round WHERE round = 0 AND stage = 'downloading')
+             AND (SELECT count(*) BETWEEN 3 AND 15 FROM mirror_file
+                  WHERE path LIKE '%/submitted.json' AND mirrored_at IS NOT NULL)",
+        )
+        .await
+        .unwrap();
+    first.kill().unwrap();
+    let downloading = lose_and_recover(&state_dir).await;
+    assert_eq!(downloading.stage, "downloading");
+    assert_eq!(downloading.submissions, 5);
+    assert!(
+        downloading.entries >= 3 && (downloading.entries as i64) < ENTRIES,
+        "{downloading:?}"
+    );
+
+    let mut second = Process::start(&args, 2).unwrap();
+    second
+        .until(
+            "SELECT EXISTS (SELECT FROM round WHERE round = 0 AND stage = 'duels')
+             AND (SELECT count(*) > 3 FROM mirror_file
+                  WHERE path LIKE '%/ledger/duels/%' AND mirrored_at IS NOT NULL)",
+        )
+        .await
+        .unwrap();
+    second.kill().unwrap();
+    let judging = lose_and_recover(&state_dir).await;
+    assert_eq!(judging.stage, "duels");
+    assert_eq!(
+        judging.entries as i64, ENTRIES,
+        "every entry was public, so none is made again"
+    );
+    assert!(
+        judging.duels + judging.matches > 0,
+        "finished duels are not judged again: {judging:?}"
+    );
+
+    let summary = Process::start(&args, 3).unwrap().summary().await.unwrap();
+    let cast = Cast::new(args.seed, 6);
+    assert_eq!(
+        summary["winner"],
+        cast.expected_winner().unwrap().hotkey.as_str()
+    );
+    assert_eq!(summary["entries"], ENTRIES);
+
+    let (postgres, pool) = database(&state_dir).await;
+    assert_eq!(ended(&pool, "prepare").await, (ENTRIES, 0));
+    assert_eq!(ended(&pool, "download").await, (ENTRIES, 0));
+    let (put_back, judged) = ended(&pool, "duel").await;
+    assert_eq!(put_back, judging.duels as i64);
+    assert!(judged > 0, "the rest was judged");
+    pool.close().await;
+    postgres.stop().await;
+
+    let report = assize::audit::audit(&assize::audit::AuditOptions {
+        repository: remote(&state_dir),
+        ..assize::audit::AuditOptions::default()
+    })
+    .unwrap();
+    let errors: Vec<_> = report
+        .findings
+        .iter()
+        .filter(|finding| finding.severity == assize::audit::Severity::Error)
+        .collect();
+    assert_eq!(errors, Vec::<&assize::audit::Finding>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repository_that_contradicts_itself_is_refused_with_the_file_and_the_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let state_dir = dir.path().join("rehearsal");
+    let args = rounds::small_rehearsal(&state_dir, 2);
+    let mut process = Process::start(&args, 1).unwrap();
+    process
+        .until(
+            "SELECT EXISTS (SELECT FROM mirror_file
+                            WHERE path = 'rounds/0/submissions.json' AND mirrored_at IS NOT NULL)",
+        )
+        .await
+        .unwrap();
+    process.kill().unwrap();
+    tamper(&remote(&state_dir));
+
+    std::fs::remove_dir_all(state_dir.join("postgres")).unwrap();
+    let (postgres, pool) = database(&state_dir).await;
+    let mut options = RecoverOptions {
+        repository: remote(&state_dir),
+        despite_findings: None,
+    };
+    let refused = recover(&pool, &options).await.unwrap_err().to_string();
+    assert!(
+        refused.contains("not consistent") && refused.contains("rounds/0/"),
+        "{refused}"
+    );
+    let jobs: i64 = sqlx::query_scalar("SELECT count(*) FROM job")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    assert_eq!(jobs, 0, "nothing was changed");
+
+    // An operator who knows better says why, and that is published.
+    options.despite_findings = Some(("ada".to_owned(), "the seed was repaired by hand".to_owned()));
+    recover(&pool, &options).await.unwrap();
+    let line: Vec<u8> = sqlx::query_scalar(
+        "SELECT content FROM mirror_file WHERE path = 'rounds/0/ledger/operators.jsonl'",
+    )
+    .fetch_one(&pool)
+    .await
+    .unwrap();
+    let line: serde_json::Value = serde_json::from_slice(&line).unwrap();
+    assert_eq!(
+        (&line["operator"], &line["action"], &line["reason"]),
+        (
+            &"ada".into(),
+            &"recover".into(),
+            &"the seed was repaired by hand".into()
+        )
+    );
+    pool.close().await;
+    postgres.stop().await;
+}
+
+/// Somebody pushes another seed.
+fn tamper(remote: &Path) {
+    let repository = git2::Repository::open(remote).unwrap();
+    let head = repository.head().unwrap().peel_to_commit().unwrap();
+    let blob = repository.blob(b"{\"seed\": 7}").unwrap();
+    let mut update = git2::build::TreeUpdateBuilder::new();
+    update.upsert("rounds/0/seed.json", blob, git2::FileMode::Blob);
+    let tree = update
+        .create_updated(&repository, &head.tree().unwrap())
+        .unwrap();
+    let tree = repository.find_tree(tree).unwrap();
+    let somebody = git2::Signature::now("Somebody", "somebody@example.org").unwrap();
+    let reference = repository.head().unwrap().name().unwrap().to_owned();
+    repository
+        .commit(
+            Some(&reference),
+            &somebody,
+            &somebody,
+            "Draw again",
+            &tree,
+            &[&head],
+        )
+        .unwrap();
+}

@@ -1,0 +1,171 @@
+//! The ledger of the round, indexed by what a plan asks for. Later lines win: they are later measurements.
+
+use std::collections::HashMap;
+
+use schema::{
+    RoundNumber, Side, Stem,
+    files::Config,
+    paths::{self, LedgerFile},
+};
+use serde::de::DeserializeOwned;
+use workflow::{
+    round::{
+        entry::ModuleRef,
+        ledger::{Artifact, Decision, DuelVerdict, Pictures},
+        steps::{ModuleFault, RegenerateOutput, RejectedSubmission},
+    },
+    rules::seed::SeedProof,
+};
+
+use super::clone::StateClone;
+
+/// An entry: side, repeat, stem.
+pub(super) type EntryKey = (Side, u32, Stem);
+
+/// What the ledger says of a module.
+#[derive(Debug, Clone)]
+pub(super) struct KnownModule {
+    pub(super) module: ModuleRef,
+    pub(super) document_sha256: Option<String>,
+    pub(super) renderer: Option<String>,
+    pub(super) pictures: Option<Pictures>,
+}
+
+/// What the ledger says of a batch.
+#[derive(Debug, Clone)]
+pub(super) struct KnownBatch {
+    pub(super) repeat: u32,
+    pub(super) batch: u32,
+    pub(super) pod: String,
+    pub(super) result: RegenerateOutput,
+}
+
+/// The ledger.
+#[derive(Default)]
+pub(super) struct Ledger {
+    pub(super) proof: Option<SeedProof>,
+    pub(super) config: Option<Config>,
+    pub(super) block_hash: Option<String>,
+    pub(super) committed: Option<usize>,
+    pub(super) rejected: Vec<RejectedSubmission>,
+    pub(super) modules: HashMap<EntryKey, KnownModule>,
+    pub(super) faults: HashMap<EntryKey, Vec<ModuleFault>>,
+    pub(super) batches: HashMap<Side, Vec<KnownBatch>>,
+    /// By key of the match, then by stem.
+    pub(super) duels: HashMap<String, HashMap<Stem, DuelVerdict>>,
+}
+
+impl Ledger {
+    /// Reads the ledger of a round; an absent file says nothing.
+    pub(super) fn read(clone: &StateClone, round: RoundNumber) -> anyhow::Result<Self> {
+        let path = |file: &LedgerFile| paths::ledger(round, file);
+        let mut ledger = Self::default();
+        if let Some(bytes) = clone.bytes(&path(&LedgerFile::Seed))? {
+            ledger.proof = serde_json::from_slice(&bytes).ok();
+        }
+        for line in lines(clone.bytes(&path(&LedgerFile::Artifacts))?) {
+            ledger.take_artifact(line);
+        }
+        for line in lines(clone.bytes(&path(&LedgerFile::Decisions))?) {
+            ledger.take_decision(line);
+        }
+        let folder = format!("rounds/{round}/ledger/duels/");
+        let files: Vec<String> = clone
+            .paths()
+            .filter(|path| path.starts_with(&folder))
+            .map(str::to_owned)
+            .collect();
+        for file in files {
+            for duel in lines::<DuelVerdict>(clone.bytes(&file)?) {
+                ledger
+                    .duels
+                    .entry(duel.input.match_key.clone())
+                    .or_default()
+                    .insert(duel.input.prompt.stem.clone(), duel);
+            }
+        }
+        Ok(ledger)
+    }
+
+    fn take_artifact(&mut self, line: Artifact) {
+        let Artifact::Module {
+            hotkey,
+            repeat,
+            stem,
+            path,
+            url,
+            sha256,
+            size,
+            fetched_at,
+            document_sha256,
+            renderer,
+            pictures,
+            failure_reason: _,
+        } = line
+        else {
+            return;
+        };
+        let module = ModuleRef {
+            key: path,
+            url,
+            size_bytes: size,
+            sha256,
+            fetched_at,
+        };
+        let known = KnownModule {
+            module,
+            document_sha256,
+            renderer,
+            pictures,
+        };
+        self.modules.insert((hotkey, repeat, stem), known);
+    }
+
+    fn take_decision(&mut self, line: Decision) {
+        match line {
+            Decision::Rules { config } => self.config = Some(config),
+            Decision::Collected {
+                block_hash,
+                committed,
+                ..
+            } => {
+                self.block_hash = Some(block_hash);
+                self.committed = Some(committed);
+            }
+            Decision::SubmissionRejected { hotkey, reason } => {
+                self.rejected.push(RejectedSubmission { hotkey, reason });
+            }
+            Decision::ModuleRejected {
+                hotkey,
+                repeat,
+                stem,
+                faults,
+                sha256: _,
+            } => {
+                self.faults.insert((hotkey, repeat, stem), faults);
+            }
+            Decision::Batch {
+                side,
+                repeat,
+                batch,
+                pod,
+                result,
+            } => self.batches.entry(side).or_default().push(KnownBatch {
+                repeat,
+                batch,
+                pod,
+                result,
+            }),
+            _ => {}
+        }
+    }
+}
+
+/// The lines that can be read. The audit has named the others.
+fn lines<L: DeserializeOwned>(bytes: Option<Vec<u8>>) -> Vec<L> {
+    bytes
+        .unwrap_or_default()
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| serde_json::from_slice(line).ok())
+        .collect()
+}

@@ -1,0 +1,220 @@
+//! What the repository shows of its current round.
+
+use std::collections::{BTreeMap, HashMap};
+
+use anyhow::Context as _;
+use chrono::{DateTime, Utc};
+use schema::{
+    Hotkey, RoundNumber, Side, Stage,
+    files::{
+        AuditRequests, Builds, Config, GenerationAudits, GenerationReports, Generations, Leaders,
+        MatchReport, Matrix, Prompts, Schedule, State, Submissions, Winner,
+    },
+    paths::{self, StatePath, classify},
+};
+use workflow::{round::entry::Prompt, rules::seed::SeedProof};
+
+use super::{RecoverError, clone::StateClone, ledger::Ledger};
+use crate::git_sync::{LARGEST_KEPT_BYTES, is_kept};
+
+/// The current round as published.
+pub(super) struct PublicRound {
+    /// The commit all this is from.
+    pub(super) commit: String,
+    pub(super) number: RoundNumber,
+    /// The stage the round has reached; never `paused`.
+    pub(super) stage: Stage,
+    /// Whether people hold it there.
+    pub(super) is_paused: bool,
+    /// In force for the whole round.
+    pub(super) config: Config,
+    pub(super) schedule: Schedule,
+    pub(super) leader_image: String,
+    pub(super) seeded: Option<PublicSeed>,
+    pub(super) builds: Builds,
+    pub(super) submitted: BTreeMap<Hotkey, Generations>,
+    /// By side and repeat.
+    pub(super) generated: BTreeMap<(Side, u32), Generations>,
+    pub(super) matches: Matrix,
+    pub(super) audits: Matrix,
+    /// Match and audit reports by path.
+    pub(super) match_reports: HashMap<String, MatchReport>,
+    pub(super) generation_reports: GenerationReports,
+    pub(super) verdicts: GenerationAudits,
+    pub(super) requests: AuditRequests,
+    pub(super) winner: Option<Winner>,
+    pub(super) ledger: Ledger,
+    /// Winners of the rounds before.
+    pub(super) earlier: Vec<(RoundNumber, Winner)>,
+    /// Files that steps read from the database.
+    pub(super) small_files: Vec<(String, Vec<u8>)>,
+}
+
+/// What became public with the seed.
+pub(super) struct PublicSeed {
+    pub(super) proof: SeedProof,
+    pub(super) prompt_urls: Vec<String>,
+    pub(super) submissions: Submissions,
+    pub(super) deadline_eta: DateTime<Utc>,
+    /// When it was committed.
+    pub(super) at: DateTime<Utc>,
+}
+
+impl PublicSeed {
+    /// The round's prompts.
+    pub(super) fn prompts(&self) -> Vec<Prompt> {
+        self.prompt_urls
+            .iter()
+            .map(|url| Prompt::of_url(url))
+            .collect()
+    }
+}
+
+impl PublicRound {
+    /// Reads the round that `state.json` names.
+    pub(super) fn read(clone: &StateClone) -> anyhow::Result<Self> {
+        let state: State = clone.read(&paths::state())?;
+        let number = state.current_round;
+        let is_paused = state.stage == Stage::Paused;
+        let stage = stage_reached(clone, &state)?;
+        let ledger = Ledger::read(clone, number)?;
+        let seeded = seed(clone, number, &ledger)?;
+        let leaders: Leaders = clone.read(&paths::leader())?;
+        let leader = leaders
+            .latest()
+            .context("leader.json has no entry, so nobody can be challenged")?;
+        let leader_image = leader.docker.clone();
+        let mut round = Self {
+            commit: clone.tip().to_string(),
+            number,
+            stage,
+            is_paused,
+            config: config(clone, number, &ledger)?,
+            schedule: clone.read(&paths::schedule(number))?,
+            leader_image,
+            seeded,
+            builds: clone.find(&paths::builds(number))?.unwrap_or_default(),
+            submitted: BTreeMap::new(),
+            generated: BTreeMap::new(),
+            matches: clone
+                .find(&paths::matches_matrix(number))?
+                .unwrap_or_default(),
+            audits: clone
+                .find(&paths::audit_matrix(number))?
+                .unwrap_or_default(),
+            match_reports: HashMap::new(),
+            generation_reports: clone
+                .find(&paths::generation_reports(number))?
+                .unwrap_or_default(),
+            verdicts: clone
+                .find(&paths::generation_audits(number))?
+                .unwrap_or_default(),
+            requests: clone
+                .find(&paths::require_audit(number))?
+                .unwrap_or_default(),
+            winner: clone.find(&paths::winner(number))?,
+            ledger,
+            earlier: Vec::new(),
+            small_files: Vec::new(),
+        };
+        let all: Vec<String> = clone.paths().map(str::to_owned).collect();
+        for path in all {
+            round.take(clone, path)?;
+        }
+        Ok(round)
+    }
+
+    /// Sorts one file in.
+    fn take(&mut self, clone: &StateClone, path: String) -> anyhow::Result<()> {
+        let Some(kind) = classify(&path) else {
+            return Ok(());
+        };
+        if let Some(content) = is_kept(&path)
+            .then(|| clone.bytes(&path))
+            .transpose()?
+            .flatten()
+            && content.len() <= LARGEST_KEPT_BYTES
+        {
+            self.small_files.push((path.clone(), content));
+        }
+        match kind {
+            StatePath::Submitted { round, hotkey } if round == self.number => {
+                let file = clone.read(&path)?;
+                self.submitted.insert(hotkey, file);
+            }
+            StatePath::Generated {
+                round,
+                side,
+                repeat,
+            } if round == self.number => {
+                let file = clone.read(&path)?;
+                self.generated.insert((side, repeat), file);
+            }
+            StatePath::DuelsReport { round, .. } | StatePath::AuditReport { round, .. }
+                if round == self.number =>
+            {
+                let report = clone.read(&path)?;
+                self.match_reports.insert(path, report);
+            }
+            StatePath::Winner(round) if round != self.number => {
+                let winner = clone.read(&path)?;
+                self.earlier.push((round, winner));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// The stage the round has reached, also while people hold it.
+fn stage_reached(clone: &StateClone, state: &State) -> anyhow::Result<Stage> {
+    if state.stage != Stage::Paused {
+        return Ok(state.stage);
+    }
+    let path = paths::state();
+    clone
+        .versions::<State>(&path)
+        .find(|then| then.current_round == state.current_round && then.stage != Stage::Paused)
+        .map(|then| then.stage)
+        .context("the competition is paused and the history does not tell at which stage; set the stage in state.json first")
+}
+
+/// The configuration in force: what the ledger says, else the file when the round was seeded, else the file.
+fn config(clone: &StateClone, round: RoundNumber, ledger: &Ledger) -> anyhow::Result<Config> {
+    if let Some(config) = &ledger.config {
+        return Ok(config.clone());
+    }
+    let path = paths::config();
+    match clone.as_of_first(&paths::seed(round), &path)? {
+        Some((config, _)) => Ok(config),
+        None => clone.read(&path),
+    }
+}
+
+fn seed(
+    clone: &StateClone,
+    round: RoundNumber,
+    ledger: &Ledger,
+) -> anyhow::Result<Option<PublicSeed>> {
+    let path = paths::seed(round);
+    if clone.bytes(&path)?.is_none() {
+        return Ok(None);
+    }
+    let proof = ledger
+        .proof
+        .clone()
+        .ok_or(RecoverError::SeededElsewhere { round })?;
+    let prompts: Prompts = clone.read(&paths::prompts(round))?;
+    let (then, at) = clone
+        .as_of_first::<State>(&path, &paths::state())?
+        .with_context(|| {
+            format!("the history does not tell when {path} appeared; clone it whole")
+        })?;
+    Ok(Some(PublicSeed {
+        proof,
+        prompt_urls: prompts.0,
+        submissions: clone.read(&paths::submissions(round))?,
+        deadline_eta: then.next_stage_eta.unwrap_or(at),
+        at,
+    }))
+}

@@ -36,8 +36,8 @@ use crate::{
 };
 
 pub use check::{Checked, check, check_owned};
-pub(crate) use start::{is_kept, take_over};
 pub use start::{StartError, start_current_round};
+pub(crate) use start::{is_kept, take_over};
 
 /// How often people's edits are looked for.
 const POLL_EVERY: Duration = Duration::from_secs(15);

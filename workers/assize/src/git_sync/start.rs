@@ -131,7 +131,10 @@ pub(crate) fn is_kept(path: &str) -> bool {
 fn small_files(mirror: &MirrorRepository) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
     let mut files = Vec::new();
     for path in mirror.list("")? {
-        if let Some(content) = is_kept(&path).then(|| mirror.read(&path)).transpose()?.flatten()
+        if let Some(content) = is_kept(&path)
+            .then(|| mirror.read(&path))
+            .transpose()?
+            .flatten()
             && content.len() <= LARGEST_KEPT_BYTES
         {
             files.push((path, content));

@@ -2,9 +2,9 @@
 
 pub(super) mod audits;
 pub(super) mod builds;
+pub(super) mod decisions;
 pub(super) mod files;
 pub(super) mod leader;
-pub(super) mod decisions;
 pub(super) mod ledger;
 pub(super) mod matrices;
 pub(super) mod older_audits;

@@ -27,3 +27,37 @@ pub async fn outcomes(
         .map(|(job, attempt, outcome)| ((job, attempt), outcome))
         .collect())
 }
+
+/// How often a job has failed on our side, ever: an operator's retry does not clear it.
+pub async fn failures(conn: &mut PgConnection, key: &str) -> sqlx::Result<i64> {
+    sqlx::query_scalar(
+        "SELECT count(*) FROM attempt JOIN job ON job.id = job_id WHERE job.key = $1 AND outcome = 'errored'",
+    )
+    .bind(key)
+    .fetch_one(conn)
+    .await
+}
+
+/// For how many seconds nobody has looked at a step that looks again and again: pauses between its attempts beyond `usual`
+/// seconds, and attempts that were lost with their worker. What happened outside meanwhile took at least that much less.
+pub async fn unattended_seconds(
+    conn: &mut PgConnection,
+    key: &str,
+    usual: f64,
+) -> sqlx::Result<f64> {
+    sqlx::query_scalar(
+        "WITH looks AS (
+             SELECT CASE outcome WHEN 'lost' THEN ended_at ELSE started_at END AS began, ended_at, attempt.attempt AS place
+             FROM attempt JOIN job ON job.id = job_id WHERE job.key = $1
+             UNION ALL
+             SELECT claimed_at, claimed_at, attempt FROM job WHERE key = $1 AND state = 'running'
+         ), pauses AS (
+             SELECT extract(epoch FROM began - lag(ended_at) OVER (ORDER BY place))::float8 - $2 AS beyond FROM looks
+         )
+         SELECT coalesce(sum(beyond) FILTER (WHERE beyond > 0), 0)::float8 FROM pauses",
+    )
+    .bind(key)
+    .bind(usual)
+    .fetch_one(conn)
+    .await
+}

@@ -27,10 +27,34 @@ pub struct Standing {
     pub observation: Observation,
     /// What the outside has seen.
     pub published: Published,
-    /// Miners whose regeneration is under way.
-    pub regenerating: Vec<Hotkey>,
+    /// The newest regeneration of each miner.
+    pub regenerations: BTreeMap<Hotkey, Regenerating>,
+    /// Regenerations under way, the leader's included.
+    pub renting: usize,
+    /// Miners whose build is decided.
+    pub built: BTreeSet<Hotkey>,
+    /// Keys of the tournament's own flows that have not ended.
+    pub unfinished: Vec<String>,
     /// Which prompts each miner delivered.
     pub submitted_stems: HashMap<Hotkey, BTreeSet<String>>,
+}
+
+/// How a regeneration stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Regenerating {
+    /// Its key.
+    pub key: String,
+    /// Counts from 0 how often it began anew.
+    pub again: u32,
+    /// Its `job.state`.
+    pub state: String,
+}
+
+impl Regenerating {
+    /// Whether it is under way.
+    pub fn is_running(&self) -> bool {
+        !matches!(self.state.as_str(), "completed" | "failed" | "cancelled")
+    }
 }
 
 /// Which measurements are public, and the reports of those that are not.
@@ -64,15 +88,48 @@ pub async fn standing(
     standing.observation.verdicts =
         file::<GenerationAudits>(conn, &paths::generation_audits(round)).await?;
     entries(conn, round, prompts, &mut standing).await?;
-    let regenerating: Vec<String> = sqlx::query_scalar(
-        "SELECT input ->> 'side' FROM job WHERE round = $1 AND name = 'regeneration'
-         AND state NOT IN ('completed', 'failed', 'cancelled') AND input ->> 'side' <> 'leader'",
+    flows(conn, round, &mut standing).await?;
+    let built: Vec<String> = sqlx::query_scalar("SELECT hotkey FROM build WHERE round = $1")
+        .bind(round.0 as i32)
+        .fetch_all(conn)
+        .await?;
+    standing.built = built.into_iter().map(Hotkey::new).collect();
+    Ok(standing)
+}
+
+async fn flows(
+    conn: &mut PgConnection,
+    round: RoundNumber,
+    standing: &mut Standing,
+) -> anyhow::Result<()> {
+    let flows: Vec<(String, Option<String>, i32, String)> = sqlx::query_as(
+        "SELECT key, input ->> 'side', coalesce((input ->> 'again')::int, 0), state FROM job
+         WHERE round = $1 AND kind = 'flow' AND (name = 'regeneration' OR name IN ('match', 'compare') AND finished_at IS NULL)
+         ORDER BY id",
     )
     .bind(round.0 as i32)
     .fetch_all(conn)
     .await?;
-    standing.regenerating = regenerating.into_iter().map(Hotkey::new).collect();
-    Ok(standing)
+    for (key, side, again, state) in flows {
+        let flow = Regenerating {
+            key,
+            again: u32::try_from(again).unwrap_or(0),
+            state,
+        };
+        match side.as_deref().map(Side::from) {
+            None => standing.unfinished.push(flow.key),
+            Some(Side::Leader) => standing.renting += usize::from(flow.is_running()),
+            Some(Side::Miner(hotkey)) => {
+                if flow.is_running() {
+                    standing.renting += 1;
+                    standing.unfinished.push(flow.key.clone());
+                }
+                // In the order of their beginning: the last one stays.
+                standing.regenerations.insert(hotkey, flow);
+            }
+        }
+    }
+    Ok(())
 }
 
 async fn measurements(

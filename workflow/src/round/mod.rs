@@ -4,8 +4,8 @@
 //! round ─▶ open_round ─▶ (block) ─▶ collect ─▶ seed ─▶ (block) ─▶ prepare × entries ─▶ tournament ─▶ declare ─▶ finalize ─▶ next round
 //!                                               ├▶ builds: verify-build × miners                │
 //!                                               ├▶ fingerprints: fingerprint_prompt × prompts   │
-//!                                               └▶ baseline: deploy-pod, regenerate, render     ├▶ match:   duel × prompts
-//!                                                                                               ├▶ regeneration: verify-build, deploy-pod,
+//!                                               └▶ baseline: order-pod, deploy-pod, regenerate, ├▶ match:   duel × prompts
+//!                                                      render × modules                         ├▶ regeneration: order-pod, deploy-pod,
 //!                                                                                               │    regenerate × batches, render × modules
 //!                                                                                               └▶ compare: duel × prompts
 //! ```

@@ -11,6 +11,12 @@ pub const MAX_REPLACEMENTS: u32 = 3;
 /// `MAX_INITIAL_DEPLOY_ATTEMPTS`: tries for the first pod.
 pub const MAX_INITIAL_DEPLOYMENTS: u32 = 2;
 
+/// Pods that one regeneration can come to: every first try, every replacement.
+pub const MAX_PODS: u32 = MAX_INITIAL_DEPLOYMENTS + MAX_REPLACEMENTS;
+
+/// `MAX_CONCURRENT_MINERS`: regenerations at one time, the leader's included. Each rents a pod of its own.
+pub const MAX_CONCURRENT_REGENERATIONS: usize = 4;
+
 /// The batches of a repeat (from 1), in order.
 ///
 /// A pod takes the same prompts twice in a row for a repeated request and answers with the old results. Several batches

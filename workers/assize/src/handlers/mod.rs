@@ -12,9 +12,11 @@ mod fingerprint_prompt;
 mod load_match;
 mod note_time;
 mod open_round;
+mod order_pod;
 mod regenerate;
 mod release_pods;
 mod render;
+mod renew_pods;
 mod seed;
 mod state_files;
 mod verify_build;
@@ -46,9 +48,11 @@ pub use fingerprint_prompt::FingerprintPromptHandler;
 pub use load_match::LoadMatchHandler;
 pub use note_time::NoteTimeHandler;
 pub use open_round::OpenRoundHandler;
+pub use order_pod::OrderPodHandler;
 pub use regenerate::RegenerateHandler;
 pub use release_pods::ReleasePodsHandler;
 pub use render::RenderHandler;
+pub use renew_pods::RenewPodsHandler;
 pub use seed::SeedHandler;
 pub use verify_build::VerifyBuildHandler;
 pub use without_work::WithoutWork;
@@ -189,12 +193,20 @@ pub fn registry(services: &Services, settings: &RoundSettings) -> Registry {
         })
         .step::<steps::DuelStep, _>(DuelHandler { vlm: s.vlm.clone() })
         .step::<steps::VerifyBuild, _>(VerifyBuildHandler::new(s.actions.clone(), settings))
+        .step::<steps::OrderPod, _>(OrderPodHandler {
+            clouds: s.clouds.clone(),
+            settings: settings.clone(),
+        })
+        .step::<steps::RenewPods, _>(RenewPodsHandler {
+            pool: s.pool.clone(),
+        })
         .step::<steps::DeployPod, _>(DeployPodHandler {
             clouds: s.clouds.clone(),
             pods: s.pods.clone(),
             settings: settings.clone(),
         })
         .step::<steps::Regenerate, _>(RegenerateHandler {
+            pool: s.pool.clone(),
             clouds: s.clouds.clone(),
             pods: s.pods.clone(),
             store: s.store.clone(),
@@ -203,6 +215,7 @@ pub fn registry(services: &Services, settings: &RoundSettings) -> Registry {
         })
         .step::<steps::ReleasePods, _>(ReleasePodsHandler {
             clouds: s.clouds.clone(),
+            look_every: settings.check_pod_interval,
         });
     round::with_flows(registry)
 }

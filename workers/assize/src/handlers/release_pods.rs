@@ -1,6 +1,6 @@
 //! Handler of `release-pods`.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use schema::files::PodStats;
@@ -11,10 +11,13 @@ use workflow::{
 
 use crate::clients::clouds::GpuCloud;
 
-/// Deletes pods by name. Safe to run twice: a pod that is gone counts as deleted.
+/// Deletes pods by name, and ends at a look that finds none. Looks at least twice: an order that was cancelled on its way may
+/// still arrive. Safe to run twice: a pod that is gone counts as deleted.
 pub struct ReleasePodsHandler {
     /// Where GPUs are rented.
     pub clouds: Vec<Arc<dyn GpuCloud>>,
+    /// Between two looks.
+    pub look_every: Duration,
 }
 
 #[async_trait]
@@ -24,7 +27,7 @@ impl Handler<ReleasePods> for ReleasePodsHandler {
     async fn run(
         &self,
         input: ReleasePodsInput,
-        _context: &StepContext,
+        context: &StepContext,
     ) -> anyhow::Result<Outcome<()>> {
         // `miner-06-5ggpgadxzt-0` without its index: the dash keeps other names that begin alike.
         let own = PodStats::pod_name(input.round, &input.side, 0);
@@ -35,6 +38,7 @@ impl Handler<ReleasePods> for ReleasePodsHandler {
                 .strip_prefix(own)
                 .is_some_and(|index| index.parse::<u32>().is_ok()),
         };
+        let mut is_sure = context.attempt > 1;
         for cloud in &self.clouds {
             for pod in cloud
                 .list()
@@ -43,8 +47,13 @@ impl Handler<ReleasePods> for ReleasePodsHandler {
                 .filter(|pod| goes(&pod.name))
             {
                 cloud.delete(&pod.id).await?;
+                is_sure = false;
             }
         }
-        Ok(Outcome::Done(()))
+        if is_sure {
+            Ok(Outcome::Done(()))
+        } else {
+            Ok(Outcome::Snooze(self.look_every))
+        }
     }
 }

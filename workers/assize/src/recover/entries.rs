@@ -97,6 +97,7 @@ fn submitted(
         entry: download.entry(),
         prompt: prompt.clone(),
         module: known.module.clone(),
+        again: 0,
     };
     let stored = DownloadOutput::Stored {
         module: known.module.clone(),

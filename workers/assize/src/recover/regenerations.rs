@@ -122,6 +122,8 @@ fn input(round: &PublicRound, seeded: &PublicSeed, side: &Side) -> RegenerationI
             round.config.audit_repeats
         },
         side: side.clone(),
+        again: 0,
+        reported: Vec::new(),
     }
 }
 
@@ -167,6 +169,7 @@ fn modules(
                         entry,
                         prompt: prompt.clone(),
                         module: known.module.clone(),
+                        again: 0,
                     };
                     plan.jobs.push(Recovered::step::<Render>(&render, &output)?);
                 }

@@ -4,6 +4,7 @@ mod builds;
 mod compare;
 mod fingerprints;
 mod matches;
+mod pods;
 mod prepare;
 mod regeneration;
 mod round;

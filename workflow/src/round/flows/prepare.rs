@@ -63,6 +63,7 @@ impl FlowDefinition for Prepare {
                 entry,
                 prompt: input.prompt,
                 module,
+                again: 0,
             })
             .await?
         {

@@ -7,8 +7,7 @@ use async_trait::async_trait;
 use schema::{
     Hotkey, RoundNumber, Side, Stem,
     files::{
-        Build, BuildStatus, Generation, GenerationReport, Generations, PodStats, RepeatReport,
-        ReportOutcome, TerminationReason,
+        Build, BuildStatus, Generation, GenerationReport, Generations, RepeatReport, ReportOutcome,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -17,16 +16,16 @@ use crate::{
     engine::{Effects, Flow, FlowDefinition, FlowError, OnFailure},
     round::{
         entry::{EntryId, Prompt},
-        flows::tournament_key,
+        flows::{pods::Pods, tournament_key},
         steps::{
-            DeployPod, DeployPodInput, DeployPodOutput, NoteTime, NoteTimeInput, Pod, Regenerate,
-            RegenerateInput, RegenerateOutput, RegeneratedModule, ReleasePods, ReleasePodsInput,
-            Render, RenderInput, ReportGeneration, ReportGenerationInput, build_event,
+            NoteTime, NoteTimeInput, Regenerate, RegenerateInput, RegenerateOutput,
+            RegeneratedModule, Render, RenderInput, ReportGeneration, ReportGenerationInput,
+            build_event, report_generation,
         },
     },
     rules::{
         generation_report::{self, BUILD_FAILED, DEPLOY_FAILED, RegenerationLimits},
-        regeneration::{BATCH_SIZE, MAX_INITIAL_DEPLOYMENTS, MAX_REPLACEMENTS, batches},
+        regeneration::{BATCH_SIZE, batches},
     },
 };
 
@@ -48,6 +47,12 @@ pub struct RegenerationInput {
     pub seed: u32,
     /// How often.
     pub repeats: u32,
+    /// Counts from 0 how often the regeneration began anew, because it was cancelled and is wanted after all.
+    #[serde(default)]
+    pub again: u32,
+    /// Repeats that were reported before it began anew: they stand.
+    #[serde(default)]
+    pub reported: Vec<RepeatReport>,
 }
 
 /// How it ended.
@@ -64,49 +69,47 @@ impl FlowDefinition for Regeneration {
     type Output = RegenerationOutput;
 
     fn key(input: &RegenerationInput) -> String {
-        format!("round/{}/regeneration/{}", input.round, input.side)
+        let first = format!("round/{}/regeneration/{}", input.round, input.side);
+        match input.again {
+            0 => first,
+            again => format!("{first}/again/{again}"),
+        }
     }
 
     fn round(input: &RegenerationInput) -> Option<u32> {
         Some(input.round.0)
     }
 
-    /// The tournament waits for the baseline, which it did not start itself.
-    fn effects(input: &RegenerationInput, _output: &RegenerationOutput) -> Effects {
-        Effects {
-            wakes: vec![tournament_key(input.round)],
-            ..Effects::default()
+    /// The last report appears together with the flow's end: whoever acts on it finds nothing of the flow still running. The
+    /// tournament is woken in any case: it waits for the baseline, which it did not start itself.
+    fn effects(input: &RegenerationInput, output: &RegenerationOutput) -> Effects {
+        match &output.report {
+            Some(report) => report_generation::publish(input.round, report),
+            None => Effects {
+                wakes: vec![tournament_key(input.round)],
+                ..Effects::default()
+            },
         }
     }
 
     async fn run(flow: &Flow, input: RegenerationInput) -> Result<RegenerationOutput, FlowError> {
         let Some(image) = image(flow, &input).await? else {
-            return reject(flow, &input, BUILD_FAILED).await;
+            return rejected(&input, BUILD_FAILED);
         };
-        let mut pods = Pods {
-            flow,
-            input: &input,
-            image,
-            current: None,
-            next_index: 0,
-            replacements_used: 0,
-        };
-        let mut reports = Vec::new();
+        let mut pods = Pods::new(flow, &input, image);
+        let mut reports = input.reported.clone();
+        let reported = reports.iter().map(|report| report.repeat_index).max();
         let mut generated = None;
-        let mut exhausted = false;
-        for repeat in 1..=input.repeats {
+        for repeat in reported.unwrap_or(0) + 1..=input.repeats {
             // A rented pod does not wait for pictures: it goes on while the repeat before is drawn.
             let (brought, ()) = tokio::try_join!(
                 generate(&mut pods, repeat),
                 finish(flow, &input, generated.take())
             )?;
-            let brought = match brought {
-                Brought::All(brought) => brought,
-                Brought::Some(brought) => {
-                    exhausted = true;
-                    brought
-                }
-                Brought::NeverDeployed => return reject(flow, &input, DEPLOY_FAILED).await,
+            let (brought, exhausted) = match brought {
+                Brought::All(brought) => (brought, false),
+                Brought::Some(brought) => (brought, true),
+                Brought::NeverDeployed => return rejected(&input, DEPLOY_FAILED),
             };
             let report = input
                 .side
@@ -125,13 +128,9 @@ impl FlowDefinition for Regeneration {
                 break;
             }
         }
-        let report = generated.as_ref().and_then(|last| last.report.clone());
-        tokio::try_join!(pods.release_all("end"), finish(flow, &input, generated))?;
-        if exhausted && input.side.is_leader() {
-            return Err(FlowError::Other(
-                "the leader's pods were used up before its baseline was complete".to_owned(),
-            ));
-        }
+        // The last report is not published by a step but by the end of the flow.
+        let report = generated.as_mut().and_then(|last| last.report.take());
+        tokio::try_join!(pods.release_all(), finish(flow, &input, generated))?;
         Ok(RegenerationOutput { report })
     }
 }
@@ -140,7 +139,7 @@ impl FlowDefinition for Regeneration {
 struct Repeat {
     number: u32,
     modules: Vec<RegeneratedModule>,
-    /// What is known of the miner with it; published when it is drawn, since audits start then. The leader has none.
+    /// What to publish when it is drawn, since audits start then.
     report: Option<GenerationReport>,
 }
 
@@ -177,24 +176,14 @@ async fn image(flow: &Flow, input: &RegenerationInput) -> Result<Option<String>,
         .filter(|_| build.status == BuildStatus::Success))
 }
 
-async fn reject(
-    flow: &Flow,
-    input: &RegenerationInput,
-    reason: &str,
-) -> Result<RegenerationOutput, FlowError> {
+/// A miner whose image never ran is out.
+fn rejected(input: &RegenerationInput, reason: &str) -> Result<RegenerationOutput, FlowError> {
     let Some(hotkey) = input.side.hotkey() else {
-        return Err(FlowError::Other(format!(
-            "the leader's baseline cannot be generated: {reason}"
-        )));
+        let problem = format!("the leader's baseline cannot be generated: {reason}");
+        return Err(FlowError::Other(problem));
     };
-    let report = generation_report::rejected_report(hotkey, reason);
-    flow.step::<ReportGeneration>(ReportGenerationInput {
-        round: input.round,
-        report: report.clone(),
-    })
-    .await?;
     Ok(RegenerationOutput {
-        report: Some(report),
+        report: Some(generation_report::rejected_report(hotkey, reason)),
     })
 }
 
@@ -219,9 +208,7 @@ async fn generate(pods: &mut Pods<'_>, repeat: u32) -> Result<Brought, FlowError
     for (batch, prompts) in (0..).zip(batches(&input.prompts, repeat, BATCH_SIZE)) {
         loop {
             let Some(pod) = pods.ready().await? else {
-                let never =
-                    repeat == 1 && generated.modules.is_empty() && pods.replacements_used == 0;
-                return Ok(if never {
+                return Ok(if pods.never_deployed() {
                     Brought::NeverDeployed
                 } else {
                     Brought::Some(generated)
@@ -243,7 +230,7 @@ async fn generate(pods: &mut Pods<'_>, repeat: u32) -> Result<Brought, FlowError
                 repeat,
                 batch,
                 pod,
-                replacements_remaining: MAX_REPLACEMENTS - pods.replacements_used,
+                replacements_remaining: pods.replacements_remaining(),
                 prompts: prompts.clone(),
                 seed: input.seed,
                 since,
@@ -256,9 +243,7 @@ async fn generate(pods: &mut Pods<'_>, repeat: u32) -> Result<Brought, FlowError
                     break;
                 }
                 RegenerateOutput::Replace { reason, payload } => {
-                    if !pods.replace(repeat, &reason, payload).await? {
-                        return Ok(Brought::Some(generated));
-                    }
+                    pods.replace(repeat, &reason, payload).await?;
                 }
             }
         }
@@ -287,6 +272,7 @@ async fn draw(
             entry,
             prompt: prompt.clone(),
             module: generated.module.clone()?,
+            again: input.again,
         })
     });
     flow.join_steps::<Render>(renders.collect::<Vec<_>>(), OnFailure::Fail)
@@ -337,147 +323,4 @@ fn report(
         more_to_come,
         &RegenerationLimits::default(),
     )
-}
-
-/// The pods of one side, one at a time, within the replacement budget.
-struct Pods<'a> {
-    flow: &'a Flow,
-    input: &'a RegenerationInput,
-    image: String,
-    current: Option<(Pod, Vec<PodStats>)>,
-    next_index: u32,
-    replacements_used: u32,
-}
-
-impl Pods<'_> {
-    /// The current pod, or a new one; none when the budget is used up.
-    async fn ready(&mut self) -> Result<Option<Pod>, FlowError> {
-        if let Some((pod, _)) = &self.current {
-            return Ok(Some(pod.clone()));
-        }
-        loop {
-            let first = self.replacements_used == 0;
-            if first && self.next_index >= MAX_INITIAL_DEPLOYMENTS {
-                return Ok(None);
-            }
-            let index = self.next_index;
-            self.next_index += 1;
-            let Self { input, flow, .. } = *self;
-            let moment = format!(
-                "round/{}/regeneration/{}/pod/{index}",
-                input.round, input.side
-            );
-            let since = flow
-                .step::<NoteTime>(NoteTimeInput {
-                    round: input.round,
-                    moment,
-                })
-                .await?;
-            let deploy = DeployPodInput {
-                round: input.round,
-                side: input.side.clone(),
-                image: self.image.clone(),
-                index,
-                replacements_remaining: MAX_REPLACEMENTS - self.replacements_used,
-                since,
-            };
-            match flow.step::<DeployPod>(deploy).await? {
-                DeployPodOutput::Ready { pod } => {
-                    self.current = Some((pod.clone(), Vec::new()));
-                    return Ok(Some(pod));
-                }
-                // The first pod has a second try for free; a replacement that does not come up costs another one.
-                DeployPodOutput::NotReady { .. } if first => {}
-                DeployPodOutput::NotReady { .. } if self.replacements_used < MAX_REPLACEMENTS => {
-                    self.replacements_used += 1
-                }
-                DeployPodOutput::NotReady { .. } => return Ok(None),
-            }
-        }
-    }
-
-    /// Counts a finished batch for `pod_stats.json`.
-    fn count(&mut self, repeat: u32, seconds: f64) {
-        let Some((pod, statistics)) = &mut self.current else {
-            return;
-        };
-        match statistics
-            .iter_mut()
-            .find(|entry| entry.repeat_index == repeat)
-        {
-            Some(entry) => {
-                entry.batch_times.push(seconds);
-                entry.total_generation_time += seconds;
-            }
-            None => statistics.push(PodStats {
-                pod_id: pod.name.clone(),
-                repeat_index: repeat,
-                provider: pod.provider.clone(),
-                batch_times: vec![seconds],
-                total_generation_time: seconds,
-                termination_reason: TerminationReason::Completed,
-                payload: None,
-            }),
-        }
-    }
-
-    /// Gives the pod back; whether another one may take its place.
-    async fn replace(
-        &mut self,
-        repeat: u32,
-        reason: &str,
-        payload: Option<serde_json::Value>,
-    ) -> Result<bool, FlowError> {
-        if let Some((pod, mut statistics)) = self.current.take() {
-            let reason =
-                serde_json::from_value(reason.into()).unwrap_or(TerminationReason::Unreachable);
-            match statistics
-                .iter_mut()
-                .find(|entry| entry.repeat_index == repeat)
-            {
-                Some(entry) => (entry.termination_reason, entry.payload) = (reason, payload),
-                None => statistics.push(PodStats {
-                    pod_id: pod.name.clone(),
-                    repeat_index: repeat,
-                    provider: pod.provider.clone(),
-                    batch_times: Vec::new(),
-                    total_generation_time: 0.0,
-                    termination_reason: reason,
-                    payload,
-                }),
-            }
-            self.release(Some(pod.name.clone()), statistics, &pod.name)
-                .await?;
-        }
-        if self.replacements_used == MAX_REPLACEMENTS {
-            return Ok(false);
-        }
-        self.replacements_used += 1;
-        Ok(true)
-    }
-
-    async fn release_all(&mut self, occasion: &str) -> Result<(), FlowError> {
-        let statistics = self
-            .current
-            .take()
-            .map(|(_, statistics)| statistics)
-            .unwrap_or_default();
-        self.release(None, statistics, occasion).await
-    }
-
-    async fn release(
-        &self,
-        pod: Option<String>,
-        statistics: Vec<PodStats>,
-        occasion: &str,
-    ) -> Result<(), FlowError> {
-        let release = ReleasePodsInput {
-            round: self.input.round,
-            side: self.input.side.clone(),
-            pod,
-            statistics,
-            occasion: occasion.to_owned(),
-        };
-        self.flow.step::<ReleasePods>(release).await
-    }
 }

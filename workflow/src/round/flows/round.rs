@@ -131,6 +131,8 @@ async fn compete(
         prompts: prompts.clone(),
         seed,
         repeats: 1,
+        again: 0,
+        reported: Vec::new(),
     })?;
 
     flow.until_block(opened.schedule.generation_deadline_block.0)

@@ -6,7 +6,7 @@
 use async_trait::async_trait;
 use schema::{
     Hotkey, RoundNumber, Side, StateFile as _,
-    files::{AuditLeft, Submission, report::MatchReport},
+    files::{AuditLeft, AuditRequests, Submission, report::MatchReport},
     messages, paths,
 };
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,10 @@ use crate::{
         ledger,
         steps::{ReleasePods, ReleasePodsInput},
     },
-    rules::tournament::{self, Observation, PublicRow, Timeline},
+    rules::{
+        regeneration::MAX_CONCURRENT_REGENERATIONS,
+        tournament::{self, Observation, PublicRow, Timeline},
+    },
 };
 
 /// The tournament of a round.
@@ -83,15 +86,39 @@ impl Reconciler for Tournament {
     }
 
     fn decide(input: &TournamentInput, standing: Standing) -> anyhow::Result<Decision<Side>> {
-        let Standing {
-            observation,
-            published,
-            regenerating,
-            submitted_stems,
-        } = standing;
-        let timeline = tournament::derive(&observation);
-        let wanted = tournament::decide(&observation, &timeline);
+        let timeline = tournament::derive(&standing.observation);
+        let wanted = tournament::decide(&standing.observation, &timeline);
         let round = input.round;
+
+        let mut effects = publish(
+            round,
+            &standing.observation,
+            &wanted,
+            &standing.published,
+            wanted.winner.is_some(),
+        );
+        effects.records.push(Record::WaitsFor {
+            round: round.0,
+            waits_for: wanted.waits_for.clone(),
+        });
+        if let Some(winner) = wanted.winner {
+            return Ok(match leftovers(round, &standing)? {
+                Some((moot, starts)) => Decision {
+                    starts,
+                    moot,
+                    effects,
+                    end: None,
+                },
+                None => {
+                    effects.starts = last_releases(round, &standing)?;
+                    Decision {
+                        effects,
+                        end: Some(winner),
+                        ..Decision::default()
+                    }
+                }
+            });
+        }
 
         let mut starts = Vec::new();
         for play in &wanted.matches_to_play {
@@ -114,66 +141,133 @@ impl Reconciler for Tournament {
                 seed: input.seed,
             })?);
         }
-        for hotkey in wanted.audit_requests.keys() {
-            let submitted = |prompt: &&Prompt| {
-                submitted_stems
-                    .get(hotkey)
-                    .is_some_and(|stems| stems.contains(prompt.stem.as_str()))
-            };
-            starts.push(NewJob::flow::<Regeneration>(&RegenerationInput {
-                round,
-                side: Side::Miner(hotkey.clone()),
-                image: None,
-                prompts: input.prompts.iter().filter(submitted).cloned().collect(),
-                seed: input.seed,
-                repeats: input.audit_repeats,
-            })?);
+        for regeneration in regenerations(input, &standing, &timeline, &wanted.audit_requests) {
+            starts.push(NewJob::flow::<Regeneration>(&regeneration)?);
         }
-        let (moot, releases) = moot_regenerations(round, &timeline, &regenerating)?;
+        let (moot, releases) = moot_regenerations(round, &timeline, &standing)?;
         starts.extend(releases);
-
-        let last = wanted.winner.is_some();
-        let mut effects = publish(round, &observation, &wanted, &published, last);
-        effects.records.push(Record::WaitsFor {
-            round: round.0,
-            waits_for: wanted.waits_for.clone(),
-        });
         Ok(Decision {
             starts,
             moot,
             effects,
-            end: wanted.winner,
+            end: None,
         })
     }
 }
+
+/// The regenerations to begin now: of requested miners whose build is decided, in the order of the requests, as many as may
+/// rent a pod at one time. One that was cancelled and is wanted after all begins anew, after the repeats it had reported.
+fn regenerations(
+    input: &TournamentInput,
+    standing: &Standing,
+    timeline: &Timeline,
+    requests: &AuditRequests,
+) -> Vec<RegenerationInput> {
+    let is_out = |hotkey: &Hotkey| {
+        timeline
+            .entry(hotkey)
+            .is_some_and(tournament::TimelineEntry::is_rejected)
+    };
+    let begin = |hotkey: &Hotkey| {
+        let before = standing.regenerations.get(hotkey);
+        if before.is_some_and(|before| before.state != "cancelled")
+            || is_out(hotkey)
+            || !standing.built.contains(hotkey)
+        {
+            return None;
+        }
+        let submitted = standing.submitted_stems.get(hotkey);
+        let was_submitted =
+            |prompt: &&Prompt| submitted.is_some_and(|stems| stems.contains(prompt.stem.as_str()));
+        let reported = standing.observation.reports.get(hotkey);
+        Some(RegenerationInput {
+            round: input.round,
+            side: Side::Miner(hotkey.clone()),
+            image: None,
+            prompts: input
+                .prompts
+                .iter()
+                .filter(was_submitted)
+                .cloned()
+                .collect(),
+            seed: input.seed,
+            repeats: input.audit_repeats,
+            again: before.map_or(0, |before| before.again + 1),
+            reported: reported.map_or_else(Vec::new, |report| report.repeats.clone()),
+        })
+    };
+    let seats = MAX_CONCURRENT_REGENERATIONS.saturating_sub(standing.renting);
+    requests.keys().filter_map(begin).take(seats).collect()
+}
+
+/// What to cancel (keys and reasons) and what to start instead.
+type Ended = (Vec<(String, String)>, Vec<NewJob>);
 
 /// Regenerations of miners that are out: cancelled, and their pods given back.
 fn moot_regenerations(
     round: RoundNumber,
     timeline: &Timeline,
-    regenerating: &[Hotkey],
-) -> serde_json::Result<(Vec<(String, String)>, Vec<NewJob>)> {
-    let mut moot = Vec::new();
-    let mut releases = Vec::new();
-    for hotkey in regenerating {
-        if timeline
+    standing: &Standing,
+) -> serde_json::Result<Ended> {
+    let is_out = |hotkey: &Hotkey| {
+        timeline
             .entry(hotkey)
             .is_some_and(tournament::TimelineEntry::is_rejected)
-        {
-            moot.push((
-                format!("round/{round}/regeneration/{hotkey}"),
-                "the miner is rejected already".to_owned(),
-            ));
-            releases.push(NewJob::step::<ReleasePods>(&ReleasePodsInput {
-                round,
-                side: Side::Miner(hotkey.clone()),
-                pod: None,
-                statistics: Vec::new(),
-                occasion: "rejected".to_owned(),
-            })?);
+    };
+    end_regenerations(round, standing, "the miner is rejected already", is_out)
+}
+
+/// What still runs when the winner is known: nobody needs it, and nothing may write into the round after its end. None when
+/// nothing does.
+fn leftovers(round: RoundNumber, standing: &Standing) -> serde_json::Result<Option<Ended>> {
+    if standing.unfinished.is_empty() {
+        return Ok(None);
+    }
+    let because = "the round has its winner";
+    let (_, releases) = end_regenerations(round, standing, because, |_| true)?;
+    let moot = standing.unfinished.iter();
+    Ok(Some((
+        moot.map(|key| (key.clone(), because.to_owned())).collect(),
+        releases,
+    )))
+}
+
+/// Nothing that was rented for the round outlives it, whatever became of who rented it.
+fn last_releases(round: RoundNumber, standing: &Standing) -> serde_json::Result<Vec<NewJob>> {
+    let miners = standing.regenerations.keys().cloned().map(Side::Miner);
+    [Side::Leader]
+        .into_iter()
+        .chain(miners)
+        .map(|side| NewJob::step::<ReleasePods>(&release(round, side, "round".to_owned())))
+        .collect()
+}
+
+fn release(round: RoundNumber, side: Side, occasion: String) -> ReleasePodsInput {
+    ReleasePodsInput {
+        round,
+        side,
+        pod: None,
+        statistics: Vec::new(),
+        occasion,
+    }
+}
+
+fn end_regenerations(
+    round: RoundNumber,
+    standing: &Standing,
+    because: &str,
+    whose: impl Fn(&Hotkey) -> bool,
+) -> serde_json::Result<Ended> {
+    let mut ended = Ended::default();
+    for (hotkey, regeneration) in &standing.regenerations {
+        if regeneration.is_running() && whose(hotkey) {
+            ended.0.push((regeneration.key.clone(), because.to_owned()));
+            let occasion = format!("cancelled/{}", regeneration.again);
+            let release = release(round, Side::Miner(hotkey.clone()), occasion);
+            ended.1.push(NewJob::step::<ReleasePods>(&release)?);
         }
     }
-    Ok((moot, releases))
+    Ok(ended)
 }
 
 /// What the outside has not seen yet: reports with their rows, requests and verdicts, in one commit.

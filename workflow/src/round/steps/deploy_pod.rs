@@ -1,4 +1,4 @@
-//! Step `deploy-pod`: one rented pod with an image, from order to ready.
+//! Step `deploy-pod`: one ordered pod, until it is ready. Only looks; whoever asked gives back what did not become ready.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     engine::{Retry, Step},
-    round::queues,
+    round::{queues, steps::OrderedPod},
 };
 
 /// Deploys a pod.
@@ -21,13 +21,15 @@ pub struct DeployPodInput {
     pub round: RoundNumber,
     /// Whose.
     pub side: Side,
-    /// Image to run.
-    pub image: String,
     /// Counts the pods of this side from 0.
     pub index: u32,
+    /// Counts the orders of this pod from 0.
+    pub order: u32,
+    /// The pod.
+    pub pod: OrderedPod,
     /// What the pod is told it may still replace.
     pub replacements_remaining: u32,
-    /// When its deployment began: the limits for appearing and warming up count from it.
+    /// When it was ordered: the limits for appearing and warming up count from it.
     pub since: DateTime<Utc>,
 }
 
@@ -58,13 +60,18 @@ pub enum DeployPodOutput {
         /// Why.
         reason: String,
     },
+    /// The cloud never showed it: not the image's fault, so another one is ordered in its place.
+    Lost {
+        /// Why.
+        reason: String,
+    },
 }
 
 impl Step for DeployPod {
     const NAME: &'static str = "deploy-pod";
     const QUEUE: &'static str = queues::GPU;
     const DEADLINE: Duration = Duration::from_secs(300);
-    // 720 tries two minutes apart: a day without free GPUs.
+    // A cloud that cannot be asked for a day.
     const MAX_FAILURES: u16 = 720;
     const RETRY: Retry = Retry {
         first: Duration::from_secs(2),
@@ -75,8 +82,8 @@ impl Step for DeployPod {
 
     fn key(input: &DeployPodInput) -> String {
         format!(
-            "round/{}/regeneration/{}/pod/{}",
-            input.round, input.side, input.index
+            "round/{}/regeneration/{}/pod/{}/deploy/{}",
+            input.round, input.side, input.index, input.order
         )
     }
 

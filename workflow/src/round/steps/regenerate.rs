@@ -61,7 +61,7 @@ pub enum RegenerateOutput {
     Done {
         /// One a prompt.
         modules: Vec<RegeneratedModule>,
-        /// From request to the end of the download.
+        /// From request to the end of the download, without the time in which nobody of ours looked.
         seconds: f64,
     },
     /// The pod has to be replaced; the batch starts anew on the next.
@@ -76,7 +76,8 @@ pub enum RegenerateOutput {
 impl Step for Regenerate {
     const NAME: &'static str = "regenerate";
     const QUEUE: &'static str = queues::GPU;
-    const DEADLINE: Duration = Duration::from_secs(600);
+    // Ten minutes for the pod, the rest to store what it made.
+    const DEADLINE: Duration = Duration::from_secs(900);
     const MAX_FAILURES: u16 = 30;
     const RETRY: Retry = Retry {
         first: Duration::from_secs(1),

@@ -25,6 +25,9 @@ pub struct RenderInput {
     pub prompt: Prompt,
     /// Its module.
     pub module: ModuleRef,
+    /// Counts the times that its miner's regeneration began anew.
+    #[serde(default)]
+    pub again: u32,
 }
 
 /// What became of the module. A rejected module is a result, not an error: the round goes on with it.
@@ -73,7 +76,11 @@ impl Step for Render {
     type Output = RenderOutput;
 
     fn key(input: &RenderInput) -> String {
-        format!("{}/render", input.entry.key())
+        let entry = input.entry.key();
+        match input.again {
+            0 => format!("{entry}/render"),
+            again => format!("{entry}/render/again/{again}"),
+        }
     }
 
     fn round(input: &RenderInput) -> Option<u32> {

@@ -1,4 +1,5 @@
-//! Step `report_generation`: a miner's regeneration report in `generation_reports.json`.
+//! Step `report_generation`: what a miner's regeneration has come to so far, in `generation_reports.json`. The last report
+//! is the end of the flow itself.
 
 use schema::{RoundNumber, files::GenerationReport, messages, paths};
 use serde::{Deserialize, Serialize};
@@ -44,31 +45,35 @@ impl Step for ReportGeneration {
     }
 
     fn effects(input: &ReportGenerationInput, (): &()) -> Effects {
-        let report = &input.report;
-        let change = MirrorChange::MergeEntry {
-            path: paths::generation_reports(input.round),
-            key: report.hotkey.as_str().to_owned(),
-            value: serde_json::to_value(report).unwrap_or_default(),
-        };
-        let decision = Decision::GenerationReport {
-            report: report.clone(),
-            limits: RegenerationLimits::default(),
-        };
-        let record = Record::Report {
-            round: input.round.0,
-            hotkey: report.hotkey.as_str().to_owned(),
-            outcome: report.outcome.as_str().to_owned(),
-            repeats: serde_json::to_value(&report.repeats).unwrap_or_default(),
-            reason: report.reason.clone(),
-        };
-        Effects {
-            records: vec![record],
-            wakes: vec![flows::tournament_key(input.round)],
-            ..Effects::default()
-        }
-        .publish(
-            messages::generation_reports(input.round),
-            vec![change, decision.append(input.round)],
-        )
+        publish(input.round, &input.report)
     }
+}
+
+/// A report's row, file entry and line in the ledger; the tournament is told.
+pub(in crate::round) fn publish(round: RoundNumber, report: &GenerationReport) -> Effects {
+    let change = MirrorChange::MergeEntry {
+        path: paths::generation_reports(round),
+        key: report.hotkey.as_str().to_owned(),
+        value: serde_json::to_value(report).unwrap_or_default(),
+    };
+    let decision = Decision::GenerationReport {
+        report: report.clone(),
+        limits: RegenerationLimits::default(),
+    };
+    let record = Record::Report {
+        round: round.0,
+        hotkey: report.hotkey.as_str().to_owned(),
+        outcome: report.outcome.as_str().to_owned(),
+        repeats: serde_json::to_value(&report.repeats).unwrap_or_default(),
+        reason: report.reason.clone(),
+    };
+    Effects {
+        records: vec![record],
+        wakes: vec![flows::tournament_key(round)],
+        ..Effects::default()
+    }
+    .publish(
+        messages::generation_reports(round),
+        vec![change, decision.append(round)],
+    )
 }

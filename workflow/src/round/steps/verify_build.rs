@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     db::records::Record,
     engine::{Effects, MirrorChange, Step},
-    round::{ledger::Artifact, queues},
+    round::{flows, ledger::Artifact, queues},
 };
 
 /// Follows a build.
@@ -86,6 +86,7 @@ impl Step for VerifyBuild {
         Effects {
             records: vec![record],
             events: vec![event],
+            wakes: vec![flows::tournament_key(input.round)],
             ..Effects::default()
         }
         .publish(messages::build_statuses(input.round), changes)

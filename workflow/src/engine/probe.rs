@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use crate::engine::commit::Ending;
 
 /// A moment in the life of an attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Point {
     /// The step is claimed, its handler has not begun.
     BeforeHandler,

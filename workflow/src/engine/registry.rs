@@ -58,6 +58,16 @@ impl Registry {
         self
     }
 
+    /// The stored names of all steps, in order.
+    pub fn steps(&self) -> Vec<&'static str> {
+        sorted(self.steps.keys())
+    }
+
+    /// The stored names of all flows and reconcilers, in order.
+    pub fn flows(&self) -> Vec<&'static str> {
+        sorted(self.flows.keys())
+    }
+
     pub(crate) fn find_step(&self, name: &str) -> Option<Arc<dyn ErasedStep>> {
         self.steps.get(name).cloned()
     }
@@ -65,6 +75,12 @@ impl Registry {
     pub(crate) fn find_flow(&self, name: &str) -> Option<Arc<dyn ErasedFlow>> {
         self.flows.get(name).cloned()
     }
+}
+
+fn sorted<'a>(names: impl Iterator<Item = &'a &'static str>) -> Vec<&'static str> {
+    let mut names: Vec<&'static str> = names.copied().collect();
+    names.sort_unstable();
+    names
 }
 
 /// What the engine needs to know of a step without its types.

@@ -15,7 +15,9 @@ use sqlx::PgPool;
 
 use crate::engine::Registry;
 pub use crate::engine::probe::{Point, Probe};
-pub use crash::{CrashReport, crash_each_job, crash_every_job_in_one_run};
+pub use crash::{
+    Coverage, CrashReport, crash_each_job, crash_every_job_in_one_run, crash_one_job_of_each_name,
+};
 pub use snapshot::{Snapshot, forget_everything, take};
 
 /// What a crash test runs.
@@ -41,8 +43,16 @@ pub trait Scenario: Send + Sync {
         Ok(sqlx::query_scalar(open).fetch_one(pool).await?)
     }
 
+    /// Called when a run is over: what must hold of the world outside, and of the database beside equal rows.
+    async fn check(&self, _pool: &PgPool) -> anyhow::Result<()> {
+        Ok(())
+    }
+
     /// Removes from a row what may differ between two runs (moments in outputs).
     fn normalize(&self, _table: &str, _row: &mut Value) {}
+
+    /// Removes from the rows of a table, each of them normalized, what may differ between two runs.
+    fn settle(&self, _table: &str, _rows: &mut Vec<Value>) {}
 
     /// How long one run may take.
     fn patience(&self) -> Duration {

@@ -51,6 +51,7 @@ pub async fn take(pool: &PgPool, scenario: &dyn Scenario) -> anyhow::Result<Snap
             .await?;
         rows.iter_mut()
             .for_each(|row| scenario.normalize(table, row));
+        scenario.settle(table, &mut rows);
         snapshot.insert(table.to_owned(), rows);
     }
     Ok(snapshot)

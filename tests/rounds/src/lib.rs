@@ -1,5 +1,7 @@
 //! Whole rounds on real parts: what the tests of this crate share.
 
+pub mod chaos;
+
 use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},

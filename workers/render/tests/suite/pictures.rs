@@ -14,11 +14,10 @@ use serde_json::{Value, json};
 
 use crate::modules::{self, Module, PATIENCE};
 
-/// Most a channel may differ, in steps of 255. The geometry, the program and the order are the same, so all but
-/// antialiased edges are the same bytes; there the views on white and gray share one drawing, and the background is put
-/// behind it afterwards, which rounds once more.
+/// Most a channel may differ, in steps of 255: a rounding. Geometry, order and raster are the same. The views on white and
+/// gray share one drawing, whose background is put behind it afterwards, and the black environment map is left out.
 const LARGEST_STEP: u8 = 1;
-/// Most pixels that may differ at all, as a part of the picture: those on edges.
+/// Most pixels that may differ at all, as a part of the picture.
 const DIFFERING_PART: f64 = 0.1;
 
 struct Oracle {

@@ -155,7 +155,9 @@ pub(super) async fn act(action: Action, filter: &Filter, by: &OperatorArgs) -> a
 async fn list(args: ListArgs) -> anyhow::Result<()> {
     let mut conn = connect(&args.database).await?.acquire().await?;
     let filter = steps::StepFilter {
-        state: args.state.replace("any", ""),
+        state: Some(args.state)
+            .filter(|state| state != "any")
+            .unwrap_or_default(),
         name: args.name,
         queue: args.queue,
         round: args

@@ -38,7 +38,7 @@ pub enum Command {
     /// Work on jobs until stopped; any number of replicas.
     Work(work::WorkArgs),
     /// Serve the dashboard.
-    Dashboard(serve::DashboardArgs),
+    Dashboard(serve::DashboardCommand),
     /// Serve pictures of hostile modules; needs no secrets.
     #[command(subcommand)]
     Render(serve::RenderCommand),

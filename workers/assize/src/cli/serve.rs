@@ -16,7 +16,7 @@ use crate::dashboard;
 
 /// Options of `assize dashboard`.
 #[derive(Debug, Clone, Args)]
-pub struct DashboardArgs {
+pub struct DashboardCommand {
     /// The dashboard's own.
     #[command(flatten)]
     pub dashboard: dashboard::DashboardArgs,
@@ -50,7 +50,7 @@ pub enum MinerCommand {
     },
 }
 
-pub(super) async fn dashboard(args: DashboardArgs) -> anyhow::Result<()> {
+pub(super) async fn dashboard(args: DashboardCommand) -> anyhow::Result<()> {
     let pool = connect(&args.database).await?;
     let stop = CancellationToken::new();
     let serving = dashboard::run(args.dashboard, pool, stop.clone());

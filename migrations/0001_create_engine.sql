@@ -35,9 +35,14 @@ CREATE TABLE queue (
     rate_per_second double precision CHECK (rate_per_second > 0),
     -- Token bucket of the rate limit, refilled when it is asked.
     tokens          double precision NOT NULL DEFAULT 0,
-    refilled_at     timestamptz NOT NULL DEFAULT now()
+    refilled_at     timestamptz NOT NULL DEFAULT now(),
+    -- Why what the jobs need is out of service, since when, and until when nobody tries. Then one job at a time does.
+    outage          text,
+    outage_since    timestamptz,
+    outage_until    timestamptz,
+    CHECK ((outage IS NULL) = (outage_since IS NULL) AND (outage IS NULL) = (outage_until IS NULL))
 );
-COMMENT ON TABLE queue IS 'Only queues with a limit or a pause have a row.';
+COMMENT ON TABLE queue IS 'Only queues with a limit, a pause or an outage have a row.';
 
 CREATE TABLE job (
     id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -33,8 +33,32 @@ CREATE TABLE entry (
     size            bigint  NOT NULL DEFAULT 0,
     module_sha256   text,
     document_sha256 text,
+    -- Digest of all fourteen objects of the views, and of the prompt's image they were embedded with.
+    pictures_sha256 text,
+    prompt_sha256   text,
     recorded_at     timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (round, hotkey, repeat, stem)
+);
+
+-- Verdicts of single duels. `binding` is the digest of everything a verdict depends on: both sides' pictures, the prompt, the
+-- texts of the questions, the model, the thresholds, the seed. New pictures make a new row; the old one stays, superseded.
+CREATE TABLE duel (
+    round      integer NOT NULL,
+    -- As in the matrix files: `matches` or `audits`, left side, right side.
+    matrix     text    NOT NULL CHECK (matrix IN ('matches', 'audits')),
+    left_side  text    NOT NULL,
+    right_side text    NOT NULL,
+    stem       text    NOT NULL,
+    -- 0 for the measurement that counts, 1 and up for repeated ones.
+    run        integer NOT NULL DEFAULT 0,
+    binding    text    NOT NULL,
+    winner     text    NOT NULL CHECK (winner IN ('left', 'right', 'draw')),
+    decided_by text    NOT NULL,
+    -- The flow that judged it: its output has the whole record, its children are the calls.
+    job_key    text    NOT NULL,
+    recorded_at   timestamptz NOT NULL DEFAULT now(),
+    superseded_at timestamptz,
+    PRIMARY KEY (round, matrix, left_side, right_side, stem, run, binding)
 );
 
 CREATE TABLE match_result (
@@ -51,6 +75,35 @@ CREATE TABLE match_result (
     -- Whether report and matrix row are in the outbox. They go out in the order of play, not of measurement.
     published boolean NOT NULL DEFAULT false,
     PRIMARY KEY (round, matrix, left_side, right_side)
+);
+
+-- What the result of a match was judged on: the digest of both sides' modules and pictures.
+CREATE TABLE match_shown (
+    round        integer NOT NULL,
+    matrix       text    NOT NULL CHECK (matrix IN ('matches', 'audits')),
+    left_side    text    NOT NULL,
+    right_side   text    NOT NULL,
+    shown_sha256 text    NOT NULL,
+    job_key      text    NOT NULL,
+    score        integer NOT NULL,
+    margin       double precision NOT NULL,
+    PRIMARY KEY (round, matrix, left_side, right_side)
+);
+
+-- Results that lost their ground because a side shows other pictures now.
+CREATE TABLE superseded_pictures (
+    round        integer NOT NULL,
+    matrix       text    NOT NULL,
+    left_side    text    NOT NULL,
+    right_side   text    NOT NULL,
+    shown_sha256 text    NOT NULL,
+    job_key      text    NOT NULL,
+    score        integer NOT NULL,
+    margin       double precision NOT NULL,
+    superseded_at timestamptz NOT NULL DEFAULT now(),
+    -- Whether it is in the ledger.
+    published    boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (round, matrix, left_side, right_side, shown_sha256)
 );
 
 CREATE TABLE generation_report (

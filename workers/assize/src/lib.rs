@@ -7,6 +7,7 @@
 //! - [`rehearse`]: everything in one go, with the rehearsal world.
 
 pub mod audit;
+pub mod bench;
 pub mod chain_watch;
 pub mod cli;
 pub mod clients;

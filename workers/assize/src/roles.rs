@@ -61,7 +61,7 @@ impl Role {
             Self::Download => vec![(queues::NETWORK, 40)],
             Self::Render => vec![(queues::RENDER, sizes.render)],
             Self::Gpu => vec![(queues::GPU, 20)],
-            Self::Judge => vec![(queues::VLM, sizes.duels)],
+            Self::Judge => vec![(queues::VLM, sizes.calls)],
             Self::Mirror => Vec::new(),
         }
     }
@@ -72,15 +72,15 @@ impl Role {
 pub struct Sizes {
     /// Modules at the renderer.
     pub render: usize,
-    /// Duels in judgement; each asks the model twice at a time.
-    pub duels: usize,
+    /// Calls of the model; over all replicas `MAX_CONCURRENT_VLM_CALLS` counts.
+    pub calls: usize,
 }
 
 impl Default for Sizes {
     fn default() -> Self {
         Self {
             render: 4,
-            duels: 32,
+            calls: 64,
         }
     }
 }

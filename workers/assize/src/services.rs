@@ -80,7 +80,6 @@ pub fn services(pool: PgPool, settings: &Settings) -> anyhow::Result<Services> {
             VlmSettings {
                 base_url: settings.vlm_url.clone(),
                 api_key: settings.vlm_api_key.clone(),
-                model: settings.vlm_model.clone(),
                 deadline: VLM_DEADLINE,
             },
         )),

@@ -86,8 +86,6 @@ pub struct Settings {
     pub vlm_url: Url,
     /// `OPENAI_API_KEY`.
     pub vlm_api_key: SecretString,
-    /// `VLM_MODEL`.
-    pub vlm_model: String,
     /// `MAX_CONCURRENT_VLM_CALLS`, over all replicas.
     pub vlm_capacity: usize,
     /// `GPU_PROVIDERS` with their credentials.
@@ -272,10 +270,6 @@ impl Settings {
                 "OPENAI_API_KEY",
                 "key of the vision-language model's server",
             )?,
-            vlm_model: v
-                .find("VLM_MODEL")
-                .unwrap_or(crate::clients::vlm::DEFAULT_MODEL)
-                .to_owned(),
             vlm_capacity: v.parsed("MAX_CONCURRENT_VLM_CALLS", 32, "a number of calls")?,
             clouds: if serves(&[Role::Gpu]) {
                 clouds(v)?
@@ -423,6 +417,17 @@ fn round(v: &Variables, rents: bool) -> Result<RoundSettings, SettingsError> {
         gpu_count: v.parsed("GPU_COUNT", default.gpu_count, "a number of GPUs")?,
         generation_port: v.parsed("GENERATION_PORT", default.generation_port, "a port")?,
         hf_token: v.find("HF_TOKEN").filter(|_| rents).map(SecretString::from),
+        vlm_model: v.find("VLM_MODEL").map_or(default.vlm_model, str::to_owned),
+        duel_thresholds: match v.find("DUEL_THRESHOLDS") {
+            None => default.duel_thresholds,
+            Some(value) => serde_json::from_str(value).map_err(|_| {
+                wrong(
+                    "DUEL_THRESHOLDS",
+                    value,
+                    "a JSON object with known thresholds",
+                )
+            })?,
+        },
     })
 }
 
@@ -431,6 +436,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use secrecy::ExposeSecret as _;
+    use workflow::rules::duel::DuelThresholds;
 
     use super::*;
 
@@ -525,6 +531,10 @@ mod tests {
             ("REQUIRED_LOCK_ALPHA", "NaN"),
             ("CHECK_POD_INTERVAL", "-3"),
             ("EGRESS_HOST_MAP", "everything"),
+            (
+                "DUEL_THRESHOLDS",
+                r#"{"front_draw_gap": 0.7, "unheard_of": 1}"#,
+            ),
         ] {
             let mut variables = complete();
             variables.0.insert(name.to_owned(), value.to_owned());
@@ -533,6 +543,20 @@ mod tests {
                 .to_string();
             assert!(said.starts_with(&format!("{name} is ")), "{said}");
         }
+    }
+
+    #[test]
+    fn thresholds_that_are_not_named_keep_their_defaults() {
+        let mut variables = complete();
+        let value = r#"{"guard_after_front": true}"#.to_owned();
+        variables.0.insert("DUEL_THRESHOLDS".to_owned(), value);
+        let settings = Settings::read(&variables, &Role::ALL).unwrap();
+        let thresholds = settings.round.duel_thresholds;
+        let expected = DuelThresholds {
+            guard_after_front: true,
+            ..DuelThresholds::default()
+        };
+        assert_eq!(thresholds, expected);
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub mod queue;
 pub mod records;
 pub mod recovered;
 pub mod retention;
+pub mod shown;
 pub mod state_file;
 pub mod tournament;
 pub mod worker;

@@ -1,4 +1,7 @@
-//! Queries on the `queue` table: pauses and limits that all replicas share.
+//! Queries on the `queue` table: pauses, limits and outages that all replicas share.
+//!
+//! While a resource is out, nothing is claimed from its queue but one job at a time, to see whether it is back: an outage
+//! costs neither attempts nor a storm of tries.
 //!
 //! A limited queue is a named resource (`vlm`). Whoever claims from it holds its row until the claim commits, so the count of
 //! running jobs that the claim goes by cannot change under it except downwards.
@@ -14,7 +17,7 @@ pub struct Allowance {
     pub allowed: i32,
     /// Tokens in the bucket of a rate limit before any of them starts.
     pub bucket: Option<f64>,
-    /// Seconds until the rate limit allows one more, if it is what holds jobs back.
+    /// Seconds until the rate limit allows one more or the resource is tried again, if that is what holds jobs back.
     pub again_seconds: Option<f64>,
 }
 
@@ -38,10 +41,15 @@ pub async fn allowances(
                     (SELECT count(*) FROM job WHERE job.queue = q.name AND job.state = 'running')::int AS running
              FROM queue q JOIN unnest($1::text[], $2::int[]) AS w(name, most) ON w.name = q.name
          ), room AS (
-             SELECT *, CASE WHEN paused THEN 0 ELSE least(most, greatest(coalesce(capacity - running, most), 0)) END AS room FROM filled
+             SELECT *, extract(epoch FROM outage_until - clock_timestamp())::float8 AS out_seconds,
+                    CASE WHEN paused OR outage_until > clock_timestamp() THEN 0
+                         WHEN outage IS NOT NULL THEN least(most, greatest(1 - running, 0))
+                         ELSE least(most, greatest(coalesce(capacity - running, most), 0)) END AS room
+             FROM filled
          )
          SELECT name, least(room, floor(coalesce(bucket, room))::int) AS allowed, bucket,
-                CASE WHEN floor(bucket)::int < room THEN (floor(bucket) + 1 - bucket) / rate_per_second END AS again_seconds
+                CASE WHEN out_seconds > 0 THEN out_seconds
+                     WHEN floor(bucket)::int < room THEN (floor(bucket) + 1 - bucket) / rate_per_second END AS again_seconds
          FROM room",
     )
     .bind(queues)
@@ -110,4 +118,68 @@ pub async fn limit(
     .execute(conn)
     .await
     .map(drop)
+}
+
+/// Notes that what a queue's jobs need is out of service, with a sentence for people. Nothing is claimed from the queue for
+/// `wait`; without one for a quarter of the time that the outage lasts, 1 to 15 s. Then one job tries.
+pub async fn note_outage(
+    conn: &mut PgConnection,
+    name: &str,
+    because: &str,
+    wait: Option<std::time::Duration>,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "WITH noted AS (
+             INSERT INTO queue AS q (name, outage, outage_since, outage_until)
+             VALUES ($1, $2, clock_timestamp(), clock_timestamp() + make_interval(secs => coalesce($3, 1)))
+             ON CONFLICT (name) DO UPDATE SET outage = excluded.outage,
+                 outage_since = coalesce(q.outage_since, excluded.outage_since),
+                 outage_until = clock_timestamp() + make_interval(secs => coalesce($3, least(15, greatest(1,
+                     extract(epoch FROM clock_timestamp() - coalesce(q.outage_since, clock_timestamp())) / 4)))::float8)
+         )
+         SELECT pg_notify($4, '*')",
+    )
+    .bind(name)
+    .bind(because)
+    .bind(wait.map(|wait| wait.as_secs_f64()))
+    .bind(super::JOB_CHANNEL)
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// Notes that what a queue's jobs need answers again; answers whether it was out.
+pub async fn end_outage(conn: &mut PgConnection, name: &str) -> sqlx::Result<bool> {
+    let ended: Vec<String> = sqlx::query_scalar(
+        "WITH ended AS (
+             UPDATE queue SET outage = NULL, outage_since = NULL, outage_until = NULL
+             WHERE name = $1 AND outage IS NOT NULL RETURNING name
+         )
+         SELECT pg_notify($2, '*')::text FROM ended",
+    )
+    .bind(name)
+    .bind(super::JOB_CHANNEL)
+    .fetch_all(conn)
+    .await?;
+    Ok(!ended.is_empty())
+}
+
+/// What is out of service.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Outage {
+    /// The queue that waits.
+    pub queue: String,
+    /// A sentence for people.
+    pub because: String,
+    /// Since when.
+    pub since: chrono::DateTime<chrono::Utc>,
+}
+
+/// All outages.
+pub async fn outages(conn: &mut PgConnection) -> sqlx::Result<Vec<Outage>> {
+    sqlx::query_as(
+        "SELECT name AS queue, outage AS because, outage_since AS since FROM queue WHERE outage IS NOT NULL ORDER BY name",
+    )
+    .fetch_all(conn)
+    .await
 }

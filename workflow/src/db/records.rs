@@ -46,6 +46,8 @@ pub enum Record {
     },
     /// A delivered, missing or failed module.
     Entry(EntryRecord),
+    /// A judged duel.
+    Duel(DuelRecord),
     /// A finished match.
     Match {
         /// Round.
@@ -62,6 +64,32 @@ pub enum Record {
         margin: f64,
         /// Number of duels.
         duels: i32,
+    },
+    /// What a finished match was judged on. A result on other pictures is superseded and to be published again.
+    MatchShown {
+        /// Round.
+        round: u32,
+        /// `matches` or `audits`.
+        matrix: &'static str,
+        /// Left side as in the matrix.
+        left: String,
+        /// Right side as in the matrix.
+        right: String,
+        /// Digest of both sides' modules and pictures.
+        shown_sha256: String,
+        /// The flow that judged it.
+        job_key: String,
+        /// Right wins minus left wins.
+        score: i32,
+        /// Score by number of duels.
+        margin: f64,
+    },
+    /// A superseded result is in the ledger now.
+    SupersededPublished {
+        /// Round.
+        round: u32,
+        /// The flow that judged it.
+        job_key: String,
     },
     /// A finished match is public now.
     MatchPublished {
@@ -123,6 +151,35 @@ pub struct EntryRecord {
     pub module_sha256: Option<String>,
     /// Digest of the scene document that was drawn.
     pub document_sha256: Option<String>,
+    /// Digest of all objects of the views.
+    pub pictures_sha256: Option<String>,
+    /// Digest of the prompt's image that the views were embedded with.
+    pub prompt_sha256: Option<String>,
+}
+
+/// A row of `duel`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DuelRecord {
+    /// Round.
+    pub round: u32,
+    /// `matches` or `audits`.
+    pub matrix: String,
+    /// Left side as in the matrix.
+    pub left: String,
+    /// Right side as in the matrix.
+    pub right: String,
+    /// Prompt stem.
+    pub stem: String,
+    /// 0 for the measurement that counts.
+    pub run: i32,
+    /// Digest of everything the verdict depends on.
+    pub binding: String,
+    /// `left`, `right` or `draw`.
+    pub winner: &'static str,
+    /// The words for what decided.
+    pub decided_by: String,
+    /// Key of the flow that judged.
+    pub job_key: String,
 }
 
 impl Record {
@@ -157,11 +214,13 @@ impl Record {
             .bind(cdn_url)
             .bind(revealed_at_block),
             Self::Entry(entry) => sqlx::query(
-                "INSERT INTO entry (round, hotkey, repeat, stem, js, views, failure_reason, size, module_sha256, document_sha256)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                "INSERT INTO entry (round, hotkey, repeat, stem, js, views, failure_reason, size, module_sha256, document_sha256,
+                                    pictures_sha256, prompt_sha256)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
                  ON CONFLICT (round, hotkey, repeat, stem) DO UPDATE
                  SET js = excluded.js, views = excluded.views, failure_reason = excluded.failure_reason, size = excluded.size,
-                     module_sha256 = excluded.module_sha256, document_sha256 = excluded.document_sha256, recorded_at = now()",
+                     module_sha256 = excluded.module_sha256, document_sha256 = excluded.document_sha256,
+                     pictures_sha256 = excluded.pictures_sha256, prompt_sha256 = excluded.prompt_sha256, recorded_at = now()",
             )
             .bind(entry.round as i32)
             .bind(&entry.hotkey)
@@ -172,7 +231,31 @@ impl Record {
             .bind(&entry.failure_reason)
             .bind(entry.size)
             .bind(&entry.module_sha256)
-            .bind(&entry.document_sha256),
+            .bind(&entry.document_sha256)
+            .bind(&entry.pictures_sha256)
+            .bind(&entry.prompt_sha256),
+            // New pictures supersede the verdict on the old ones.
+            Self::Duel(duel) => sqlx::query(
+                "WITH superseded AS (
+                     UPDATE duel SET superseded_at = now()
+                     WHERE round = $1 AND matrix = $2 AND left_side = $3 AND right_side = $4 AND stem = $5 AND run = $6
+                       AND binding <> $7 AND superseded_at IS NULL
+                 )
+                 INSERT INTO duel (round, matrix, left_side, right_side, stem, run, binding, winner, decided_by, job_key)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                 ON CONFLICT (round, matrix, left_side, right_side, stem, run, binding) DO UPDATE
+                 SET superseded_at = NULL",
+            )
+            .bind(duel.round as i32)
+            .bind(&duel.matrix)
+            .bind(&duel.left)
+            .bind(&duel.right)
+            .bind(&duel.stem)
+            .bind(duel.run)
+            .bind(&duel.binding)
+            .bind(duel.winner)
+            .bind(&duel.decided_by)
+            .bind(&duel.job_key),
             Self::Match { round, matrix, left, right, score, margin, duels } => sqlx::query(
                 "INSERT INTO match_result (round, matrix, left_side, right_side, score, margin, duels)
                  VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -186,6 +269,38 @@ impl Record {
             .bind(score)
             .bind(margin)
             .bind(duels),
+            Self::MatchShown { round, matrix, left, right, shown_sha256, job_key, score, margin } => sqlx::query(
+                "WITH old AS (
+                     SELECT * FROM match_shown
+                     WHERE round = $1 AND matrix = $2 AND left_side = $3 AND right_side = $4 AND shown_sha256 <> $5
+                 ), superseded AS (
+                     INSERT INTO superseded_pictures (round, matrix, left_side, right_side, shown_sha256, job_key, score, margin)
+                     SELECT round, matrix, left_side, right_side, shown_sha256, job_key, score, margin FROM old
+                     ON CONFLICT DO NOTHING
+                 ), again AS (
+                     UPDATE match_result SET published = false FROM old
+                     WHERE match_result.round = old.round AND match_result.matrix = old.matrix
+                       AND match_result.left_side = old.left_side AND match_result.right_side = old.right_side
+                 )
+                 INSERT INTO match_shown (round, matrix, left_side, right_side, shown_sha256, job_key, score, margin)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+                 ON CONFLICT (round, matrix, left_side, right_side) DO UPDATE
+                 SET shown_sha256 = excluded.shown_sha256, job_key = excluded.job_key, score = excluded.score,
+                     margin = excluded.margin",
+            )
+            .bind(*round as i32)
+            .bind(*matrix)
+            .bind(left)
+            .bind(right)
+            .bind(shown_sha256)
+            .bind(job_key)
+            .bind(score)
+            .bind(margin),
+            Self::SupersededPublished { round, job_key } => {
+                sqlx::query("UPDATE superseded_pictures SET published = true WHERE round = $1 AND job_key = $2")
+                    .bind(*round as i32)
+                    .bind(job_key)
+            }
             Self::MatchPublished { round, matrix, left, right } => sqlx::query(
                 "UPDATE match_result SET published = true
                  WHERE round = $1 AND matrix = $2 AND left_side = $3 AND right_side = $4",

@@ -12,9 +12,11 @@ use schema::{
     paths,
 };
 use serde_json::Value;
-use sqlx::PgConnection;
+use sha2::{Digest as _, Sha256};
+use sqlx::{PgConnection, types::Json};
 
-use crate::round::steps::DuelSide;
+use super::shown::{Stale, SupersededResult};
+use crate::round::judge::{DuelOutput, DuelSide, Pairing};
 use crate::rules::{
     matches::Outputs,
     tournament::{Delivered, Observation},
@@ -37,6 +39,10 @@ pub struct Standing {
     pub unfinished: Vec<String>,
     /// Which prompts each miner delivered.
     pub submitted_stems: HashMap<Hotkey, BTreeSet<String>>,
+    /// Measured matches that count no more, because a side shows something else now.
+    pub stale: Stale,
+    /// Their results, as far as they are not in the ledger.
+    pub superseded: Vec<SupersededResult>,
 }
 
 /// How a regeneration stands.
@@ -91,9 +97,10 @@ pub async fn standing(
     flows(conn, round, &mut standing).await?;
     let built: Vec<String> = sqlx::query_scalar("SELECT hotkey FROM build WHERE round = $1")
         .bind(round.0 as i32)
-        .fetch_all(conn)
+        .fetch_all(&mut *conn)
         .await?;
     standing.built = built.into_iter().map(Hotkey::new).collect();
+    super::shown::withdraw_stale(conn, round, &mut standing).await?;
     Ok(standing)
 }
 
@@ -108,7 +115,7 @@ async fn flows(
          ORDER BY id",
     )
     .bind(round.0 as i32)
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
     .await?;
     for (key, side, again, state) in flows {
         let flow = Regenerating {
@@ -276,26 +283,94 @@ pub async fn side_entries(
     side: &Side,
     repeat: u32,
 ) -> sqlx::Result<HashMap<String, DuelSide>> {
-    let rows: Vec<(String, Option<String>, Option<String>, Option<String>)> = sqlx::query_as(
-        "SELECT stem, js, views, document_sha256 FROM entry WHERE round = $1 AND hotkey = $2 AND repeat = $3",
+    type Row = (
+        String,
+        Option<String>,
+        Option<String>,
+        Option<String>,
+        Option<String>,
+        Option<String>,
+    );
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT stem, js, views, module_sha256, pictures_sha256, prompt_sha256 FROM entry
+         WHERE round = $1 AND hotkey = $2 AND repeat = $3",
     )
     .bind(round.0 as i32)
     .bind(side.as_str())
     .bind(repeat as i32)
     .fetch_all(conn)
     .await?;
+    let side = |(stem, js, views, module_sha256, pictures_sha256, prompt_sha256)| {
+        let side = DuelSide {
+            js,
+            views,
+            module_sha256,
+            pictures_sha256,
+            prompt_sha256,
+        };
+        (stem, side)
+    };
+    Ok(rows.into_iter().map(side).collect())
+}
+
+/// What each side shows in a round, as digests. They change when any of a side's modules or pictures does.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shown(HashMap<(Side, u32), String>);
+
+impl Shown {
+    /// The digest of what both sides of a match show, each a side and a repeat: what the match is bound to.
+    pub fn of(&self, left: &(Side, u32), right: &(Side, u32)) -> String {
+        let of = |side: &(Side, u32)| self.0.get(side).map_or("", String::as_str);
+        hex::encode(Sha256::digest(format!("{} {}", of(left), of(right))))
+    }
+}
+
+/// Reads what each side shows.
+///
+/// # Errors
+///
+/// Whatever the database says.
+pub async fn shown(conn: &mut PgConnection, round: RoundNumber) -> sqlx::Result<Shown> {
+    let rows: Vec<(String, i32, String)> = sqlx::query_as(
+        "SELECT hotkey, repeat, encode(sha256(convert_to(string_agg(concat_ws(' ', stem, coalesce(js, '-'), coalesce(views, '-'),
+                    coalesce(module_sha256, '-'), coalesce(pictures_sha256, '-'), coalesce(prompt_sha256, '-')),
+                    E'\n' ORDER BY stem COLLATE \"C\"), 'UTF8')), 'hex')
+         FROM entry WHERE round = $1 GROUP BY hotkey, repeat",
+    )
+    .bind(round.0 as i32)
+    .fetch_all(conn)
+    .await?;
+    let shown = rows
+        .into_iter()
+        .map(|(side, repeat, digest)| ((Side::from(side.as_str()), repeat as u32), digest));
+    Ok(Shown(shown.collect()))
+}
+
+/// Verdicts that stand, of duels whose binding is among `bindings`, by binding.
+///
+/// # Errors
+///
+/// Whatever the database says.
+pub async fn judged_duels(
+    conn: &mut PgConnection,
+    pairing: &Pairing,
+    bindings: &[String],
+) -> sqlx::Result<HashMap<String, DuelOutput>> {
+    let rows: Vec<(String, Json<DuelOutput>)> = sqlx::query_as(
+        "SELECT duel.binding, job.output FROM duel JOIN job ON job.key = duel.job_key
+         WHERE duel.round = $1 AND matrix = $2 AND left_side = $3 AND right_side = $4 AND binding = ANY($5)
+           AND job.state = 'completed'",
+    )
+    .bind(pairing.round.0 as i32)
+    .bind(&pairing.matrix)
+    .bind(&pairing.left)
+    .bind(&pairing.right)
+    .bind(bindings)
+    .fetch_all(conn)
+    .await?;
     Ok(rows
         .into_iter()
-        .map(|(stem, js, views, document_sha256)| {
-            (
-                stem,
-                DuelSide {
-                    js,
-                    views,
-                    document_sha256,
-                },
-            )
-        })
+        .map(|(binding, output)| (binding, output.0))
         .collect())
 }
 

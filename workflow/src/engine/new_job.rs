@@ -79,9 +79,9 @@ impl NewJob {
     pub fn step<S: Step>(input: &S::Input) -> Result<Self, serde_json::Error> {
         Ok(Self {
             round: S::round(input).map(|round| round as i32),
-            priority: S::PRIORITY,
+            priority: S::priority(input),
             fair_key: S::fair_key(input),
-            max_failures: i16::try_from(S::MAX_FAILURES).unwrap_or(i16::MAX),
+            max_failures: i16::try_from(S::max_failures(input)).unwrap_or(i16::MAX),
             ..Self::new(
                 "step",
                 S::NAME,

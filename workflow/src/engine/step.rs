@@ -44,6 +44,16 @@ pub trait Step: Send + Sync + 'static {
         None
     }
 
+    /// Where the job stands in its queue: lower runs first. The same for all jobs of the step unless it says otherwise.
+    fn priority(_input: &Self::Input) -> i16 {
+        Self::PRIORITY
+    }
+
+    /// How often our side may fail at this job before it is parked.
+    fn max_failures(_input: &Self::Input) -> u16 {
+        Self::MAX_FAILURES
+    }
+
     /// Steps of one queue and priority take turns by this key, so that one miner's work cannot starve the others'.
     fn fair_key(_input: &Self::Input) -> Option<String> {
         None

@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     db::records::{EntryRecord, Record},
     engine::{Effects, MirrorChange},
-    round::ledger::{Artifact, Pictures},
+    round::{
+        flows::tournament_key,
+        ledger::{Artifact, Pictures},
+    },
 };
 
 /// Names an entry: repeat 0 is what the miner submitted, 1 and up what its image generated.
@@ -68,7 +71,7 @@ pub struct ModuleRef {
     pub fetched_at: Option<DateTime<Utc>>,
 }
 
-/// What was drawn from a module.
+/// What was drawn of a module.
 #[derive(Debug, Clone, Copy)]
 pub struct Drawn<'a> {
     /// Public URL prefix of the views.
@@ -77,8 +80,12 @@ pub struct Drawn<'a> {
     pub document_sha256: &'a str,
     /// Which renderer drew it.
     pub renderer: &'a str,
-    /// Digests of the files.
-    pub pictures: Option<&'a Pictures>,
+    /// Digest of all objects of the views.
+    pub pictures_sha256: &'a str,
+    /// Bytes of all of them.
+    pub pictures_size: u64,
+    /// Digest of the prompt's image that they were embedded with.
+    pub prompt_sha256: &'a str,
 }
 
 /// What becomes of an entry in the database and in the public repository, when nothing more will happen to it.
@@ -124,9 +131,17 @@ pub fn settled(
         size: generation.size as i64,
         module_sha256: module.map(|module| module.sha256.clone()),
         document_sha256: drawn.map(|drawn| drawn.document_sha256.to_owned()),
+        pictures_sha256: drawn.map(|drawn| drawn.pictures_sha256.to_owned()),
+        prompt_sha256: drawn.map(|drawn| drawn.prompt_sha256.to_owned()),
     };
+    // Pictures that are drawn anew may take the ground from matches that were judged on the old ones.
+    let is_compared = id.repeat == 0 || id.side.is_leader();
     Effects {
         records: vec![Record::Entry(record)],
+        wakes: is_compared
+            .then(|| tournament_key(id.round))
+            .into_iter()
+            .collect(),
         ..Effects::default()
     }
     .publish(message, changes)
@@ -150,6 +165,11 @@ fn artifact(
         document_sha256: drawn.map(|drawn| drawn.document_sha256.to_owned()),
         renderer: drawn.map(|drawn| drawn.renderer.to_owned()),
         failure_reason: failure.map(str::to_owned),
-        pictures: drawn.and_then(|drawn| drawn.pictures.cloned()),
+        prompt_sha256: drawn.map(|drawn| drawn.prompt_sha256.to_owned()),
+        pictures: drawn.map(|drawn| Pictures {
+            url: drawn.views.to_owned(),
+            sha256: drawn.pictures_sha256.to_owned(),
+            size: drawn.pictures_size,
+        }),
     }
 }

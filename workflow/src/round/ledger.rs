@@ -20,7 +20,11 @@ use serde_json::Value;
 
 use crate::{
     engine::MirrorChange,
-    round::steps::{DuelInput, DuelOutput, ModuleFault, RegenerateOutput},
+    round::{
+        flows::DuelInput,
+        judge::DuelOutput,
+        steps::{ModuleFault, RegenerateOutput},
+    },
     rules::generation_report::RegenerationLimits,
 };
 
@@ -52,6 +56,8 @@ pub enum Artifact {
         renderer: Option<String>,
         /// The published reason, if there are no pictures.
         failure_reason: Option<String>,
+        /// Digest of the prompt's image that the pictures were embedded with.
+        prompt_sha256: Option<String>,
         /// The pictures and embeddings.
         pictures: Option<Pictures>,
     },

@@ -4,7 +4,7 @@
 //! round ─▶ open_round ─▶ (block) ─▶ collect ─▶ seed ─▶ (block) ─▶ prepare × entries ─▶ tournament ─▶ declare ─▶ finalize ─▶ next round
 //!                                               ├▶ builds: verify-build × miners                │
 //!                                               ├▶ fingerprints: fingerprint_prompt × prompts   │
-//!                                               └▶ baseline: order-pod, deploy-pod, regenerate, ├▶ match:   duel × prompts
+//!                                               └▶ baseline: order-pod, deploy-pod, regenerate, ├▶ match: duel × prompts, each ask × calls
 //!                                                      render × modules                         ├▶ regeneration: order-pod, deploy-pod,
 //!                                                                                               │    regenerate × batches, render × modules
 //!                                                                                               └▶ compare: duel × prompts
@@ -15,6 +15,7 @@
 
 pub mod entry;
 pub mod flows;
+pub mod judge;
 pub mod ledger;
 pub mod steps;
 
@@ -45,6 +46,7 @@ pub fn with_flows(registry: Registry) -> Registry {
         .flow::<flows::Builds>()
         .flow::<flows::Fingerprints>()
         .flow::<flows::Regeneration>()
+        .flow::<flows::DuelFlow>()
         .flow::<flows::Match>()
         .flow::<flows::Compare>()
         .reconciler::<flows::Tournament>()

@@ -15,7 +15,8 @@
 //! | when a regeneration disqualifies | [`generation_report`] | generation 6.2 |
 //! | how a duel is decided | [`duel`] | judge 4.7 to 4.10 |
 //! | the questions of a duel | [`vlm_calls`] | judge 4.4 |
-//! | reading the model's answers | [`vlm_answer`] | judge 4.3, 4.5 |
+//! | their words | [`questions`] | judge 4.2, 4.6 |
+//! | reading the model's answers | [`vlm_answer`], [`call_answer`] | judge 4.3, 4.5 |
 //! | margins, walkovers, the win test | [`matches`] | judge 3, 14.3 |
 //! | when a match may stop early | [`curtailment`] | judge W14 |
 //! | timeline, audits, what to do next | [`tournament`] | judge 7, 8, 13, 14 |
@@ -23,6 +24,7 @@
 //! | margins in words | [`percent`] | judge 10 |
 
 pub mod builds;
+pub mod call_answer;
 pub mod curtailment;
 pub mod duel;
 pub mod generation_report;
@@ -30,6 +32,7 @@ pub mod leader;
 pub mod matches;
 pub mod percent;
 pub mod prompts;
+pub mod questions;
 pub mod random;
 pub mod regeneration;
 pub mod schedule;

@@ -280,6 +280,25 @@ impl Answer for SideAnswer {
     }
 }
 
+/// Whether writing on a model addresses its judge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TextAnswer {
+    /// Whether it does.
+    #[serde(deserialize_with = "boolean")]
+    pub addresses_viewer: bool,
+    /// What is written.
+    pub text: String,
+}
+
+impl Answer for TextAnswer {
+    fn schema() -> Value {
+        object(&[
+            ("addresses_viewer", json!({"type": "boolean"})),
+            ("text", json!({"type": "string"})),
+        ])
+    }
+}
+
 /// A summary for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExplainAnswer {
@@ -339,7 +358,10 @@ fn as_number(value: &Value) -> Option<f64> {
 fn first_fence(text: &str) -> Option<&str> {
     let (_, after) = text.split_once("```")?;
     let (content, _) = after.split_once("```")?;
-    Some(content.strip_prefix("json").unwrap_or(content).trim())
+    let tagged = content
+        .strip_prefix("json")
+        .or_else(|| content.strip_prefix("JSON"));
+    Some(tagged.unwrap_or(content).trim())
 }
 
 /// Everything from the first `{` to the last `}`.

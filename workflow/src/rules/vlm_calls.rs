@@ -1,7 +1,6 @@
 //! The catalogue of questions a duel asks the vision-language model: which pictures, which seed, how long, how often.
 //!
-//! The texts of the questions are not here: they change, are versioned and hashed by the client that sends them. What is here
-//! decides a duel's cost and its reproducibility, so it is part of the rules.
+//! The words of the questions are in [`super::questions`].
 //!
 //! Source: judge, section 4.1 (views), 4.2 (request contract), 4.4 (call catalogue).
 
@@ -178,6 +177,12 @@ pub enum VlmCall {
         /// The view, one of [`DuelView::SIDES`].
         view: DuelView,
     },
+    /// The cross-check: whether writing on a model addresses its judge. Not of the reference: asked only when the embeddings
+    /// contradict a decision (weakness W20).
+    TextCheck {
+        /// The model that is checked.
+        model: Model,
+    },
     /// A sentence for people on the problems of both models. Decides nothing.
     Explain,
 }
@@ -236,6 +241,7 @@ impl VlmCall {
             Self::Gray { order: Order::Ab } => "s3_gray_ab",
             Self::Gray { order: Order::Ba } => "s3_gray_ba",
             Self::SideCheck { .. } => "s4_per_angle",
+            Self::TextCheck { .. } => "text_check",
             Self::Explain => "explain",
         }
     }
@@ -247,7 +253,9 @@ impl VlmCall {
             Self::PromptMatch { view, order } => {
                 format!("{label}/{}/{}", view.name(), order.as_str())
             }
-            Self::Verify { model } => format!("{label}/{}", model_letter(model)),
+            Self::Verify { model } | Self::TextCheck { model } => {
+                format!("{label}/{}", model_letter(model))
+            }
             Self::SideCheck { model, view } => {
                 format!("{label}/{}/{}", model_letter(model), view.name())
             }
@@ -275,7 +283,9 @@ impl VlmCall {
             }),
             Self::ArtifactCompare { order } => compare(order, &Picture::Grid),
             Self::Decompose => vec![Picture::Prompt],
-            Self::Verify { model } => vec![Picture::Prompt, Picture::Grid(model)],
+            Self::Verify { model } | Self::TextCheck { model } => {
+                vec![Picture::Prompt, Picture::Grid(model)]
+            }
             Self::Gray { order } => {
                 compare(order, &|model| Picture::Gray(model, DuelView::FrontLeft))
             }
@@ -315,7 +325,7 @@ impl VlmCall {
         match self {
             Self::Decompose => 400,
             Self::Verify { .. } => 600,
-            Self::SideCheck { .. } => 220,
+            Self::SideCheck { .. } | Self::TextCheck { .. } => 220,
             Self::Explain => 300,
             _ => 1024,
         }
@@ -324,7 +334,7 @@ impl VlmCall {
     /// How often the call is tried before it is our failure.
     pub fn attempts(self) -> u32 {
         match self {
-            Self::SideCheck { .. } => 4,
+            Self::SideCheck { .. } | Self::TextCheck { .. } => 4,
             Self::Explain => 3,
             _ => 5,
         }

@@ -319,12 +319,20 @@ pub mod decided_by {
 
     /// The side guard overruled an earlier choice.
     pub fn step_down(primary: Choice) -> String {
-        let primary = match primary {
+        format!("S4 step-down (was {})", word(primary))
+    }
+
+    /// Writing on the chosen side addresses its judge, so that the model's word for that side does not count.
+    pub fn text_step_down(chosen: Choice) -> String {
+        format!("text step-down (was {})", word(chosen))
+    }
+
+    fn word(choice: Choice) -> &'static str {
+        match choice {
             Choice::A => "A",
             Choice::B => "B",
             Choice::Draw => "draw",
-        };
-        format!("S4 step-down (was {primary})")
+        }
     }
 }
 

@@ -66,7 +66,7 @@ pub(super) struct Question {
     pub max_tokens: Option<u64>,
 }
 
-/// The five kinds of answers (judge, "Response schemas").
+/// The six kinds of answers (judge, "Response schemas").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// `penalty_1`, `penalty_2`, `issues` for prompt, first and second picture.
@@ -77,6 +77,8 @@ pub(super) enum Kind {
     Verify,
     /// `verdict`, `reason` for two views of one model.
     SideCheck,
+    /// `addresses_viewer`, `text` for prompt and grid.
+    TextCheck,
     /// `issues` for prompt and two grids.
     Explain,
 }
@@ -97,6 +99,8 @@ impl Kind {
             Some(Self::Verify)
         } else if has("verdict") {
             Some(Self::SideCheck)
+        } else if has("addresses_viewer") {
+            Some(Self::TextCheck)
         } else if has("issues") {
             Some(Self::Explain)
         } else {
@@ -107,7 +111,7 @@ impl Kind {
     fn images(self) -> usize {
         match self {
             Self::Decompose => 1,
-            Self::Verify | Self::SideCheck => 2,
+            Self::Verify | Self::SideCheck | Self::TextCheck => 2,
             Self::Compare | Self::Explain => 3,
         }
     }

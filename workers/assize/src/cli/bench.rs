@@ -1,10 +1,12 @@
 //! `assize bench …`: measurements, as one JSON object or as text.
 
-use std::{fs::Permissions, os::unix::fs::PermissionsExt as _, path::PathBuf};
+use std::{fs::Permissions, os::unix::fs::PermissionsExt as _, path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand, ValueEnum};
 use render::RendererConfig;
 use workflow::bench::{self as engine, Measure, Report};
+
+use crate::bench::duels;
 
 /// What to measure.
 #[derive(Debug, Clone, Subcommand)]
@@ -13,11 +15,33 @@ pub enum BenchCommand {
     Render(FileArgs),
     /// Static analysis of modules.
     Validate(FileArgs),
+    /// How busy the judge keeps a vision-language model of fixed latency and capacity.
+    Duels(DuelsArgs),
     /// The engine, on a PostgreSQL of its own with the settings of production.
     Engine(EngineArgs),
     /// One process of the engine's `replicas`.
     #[command(hide = true)]
     EngineReplica,
+}
+
+/// A qualification to judge.
+#[derive(Debug, Clone, Args)]
+pub struct DuelsArgs {
+    /// One JSON object.
+    #[arg(long)]
+    pub json: bool,
+    /// Challengers; each plays the leader.
+    #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub miners: u32,
+    /// Prompts of the round.
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=128))]
+    pub prompts: u32,
+    /// How long the model takes for a call, in milliseconds.
+    #[arg(long, default_value_t = 1000)]
+    pub latency_ms: u64,
+    /// Calls the model works on at once.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub capacity: u16,
 }
 
 /// What to measure of the engine.
@@ -87,6 +111,16 @@ pub(super) async fn run(command: BenchCommand) -> anyhow::Result<()> {
             args.json,
             &render::bench::validate(&args.files, args.repeats)?,
         ),
+        BenchCommand::Duels(args) => {
+            let workload = duels::Workload {
+                miners: args.miners,
+                prompts: args.prompts,
+                latency: Duration::from_millis(args.latency_ms),
+                capacity: usize::from(args.capacity),
+            };
+            let home = tempfile::tempdir()?;
+            print(args.json, &duels::run(workload, home.path()).await?)
+        }
         BenchCommand::Render(args) => {
             let config = RendererConfig {
                 pages: args.jobs.max(1),

@@ -40,9 +40,9 @@ pub struct WorkArgs {
     /// Modules at the renderer at once.
     #[arg(long, default_value_t = 4)]
     pub render_slots: usize,
-    /// Duels in judgement at once.
-    #[arg(long, default_value_t = 32)]
-    pub duel_slots: usize,
+    /// Calls of the vision-language model at once.
+    #[arg(long, default_value_t = 64)]
+    pub vlm_slots: usize,
     /// Also serve the dashboard at this address of the machine.
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub dashboard: Option<std::net::SocketAddr>,
@@ -130,7 +130,7 @@ pub(super) async fn run(args: WorkArgs) -> anyhow::Result<()> {
     }
     let sizes = Sizes {
         render: args.render_slots.max(1),
-        duels: args.duel_slots.max(1),
+        calls: args.vlm_slots.max(1),
     };
     let name = roles
         .iter()

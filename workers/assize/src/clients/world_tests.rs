@@ -12,7 +12,6 @@ use rehearsal::faults::{Fault, Lasting, Service};
 use rehearsal::{World, WorldOptions};
 use schema::files::{Leaders, Schedule};
 use schema::{BlockNumber, Hotkey, StateFile};
-use serde_json::json;
 use tokio::time::timeout;
 use url::Url;
 
@@ -24,7 +23,9 @@ use super::object_store::{Object, ObjectStore, S3ObjectStore, S3Settings};
 use super::pod::{HttpPods, PodAddress, PodPrompt, PodSettings, PodState, Pods, StemResult};
 use super::prompt_images::{HttpPromptImages, PromptImages};
 use super::testing::{png, unused_address, url};
-use super::vlm::{HttpVlm, Part, Vlm, VlmCall, VlmError, VlmSettings};
+use workflow::rules::vlm_answer::{Answer as _, CompareAnswer, read_answer};
+
+use super::vlm::{HttpVlm, Part, Vlm, VlmError, VlmRequest, VlmSettings};
 use crate::egress::Egress;
 
 const NETUID: u16 = 17;
@@ -507,13 +508,13 @@ async fn the_model_answers_a_comparison_and_an_outage_is_no_answer() {
         VlmSettings {
             base_url: url(&addresses.vlm),
             api_key: "any".into(),
-            model: addresses.vlm_model.clone(),
             deadline: Duration::from_secs(20),
         },
     );
     let image = |name: &str| Part::Image(format!("https://images.example/{name}.png"));
     let text = |text: &str| Part::Text(text.to_owned());
-    let call = VlmCall {
+    let call = VlmRequest {
+        model: addresses.vlm_model.clone(),
         label: "s1_prompt_match".to_owned(),
         system: "Answer in JSON only.".to_owned(),
         parts: vec![
@@ -526,32 +527,15 @@ async fn the_model_answers_a_comparison_and_an_outage_is_no_answer() {
             text("Which one is closer?"),
         ],
         max_tokens: 1024,
-        schema: json!({
-            "type": "object",
-            "properties": {
-                "penalty_1": {"type": "integer"},
-                "penalty_2": {"type": "integer"},
-                "issues": {"type": "string"},
-            },
-            "required": ["penalty_1", "penalty_2", "issues"],
-        }),
-        seed: 7,
+        schema: CompareAnswer::schema(),
+        temperature: 0.0,
+        seed: 107,
     };
-    let answer = vlm.complete(&call, 1).await.unwrap();
-    let read = super::vlm::recover(&answer, &[], |object| {
-        Some((
-            super::vlm::lax_integer(object.get("penalty_1")?)?,
-            super::vlm::lax_integer(object.get("penalty_2")?)?,
-        ))
-    });
-    let (first, second) = read.unwrap();
-    assert!(
-        (0..=10).contains(&first) && (0..=10).contains(&second),
-        "{answer}"
-    );
+    let answer = vlm.complete(&call).await.unwrap();
+    read_answer::<CompareAnswer>(&answer).unwrap();
 
     outside.world.vlm().set_outage(true);
-    let error = vlm.complete(&call, 1).await.unwrap_err();
+    let error = vlm.complete(&call).await.unwrap_err();
     assert!(
         matches!(
             error,
@@ -559,5 +543,5 @@ async fn the_model_answers_a_comparison_and_an_outage_is_no_answer() {
         ),
         "{error:?}"
     );
-    assert!(error.is_retryable());
+    assert_eq!(error.is_outage(), Some(true));
 }

@@ -129,6 +129,24 @@ async fn every_page_of_an_empty_database_says_what_is_missing(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "workflow::db::MIGRATOR")]
+async fn the_page_of_an_open_round_says_that_judging_is_paused_and_why(pool: PgPool) {
+    with_round(&pool).await;
+    let mut conn = pool.acquire().await.unwrap();
+    assert!(!page(&pool, "/rounds/3").await.contains("Judging is paused"));
+    let because = "model server answered status 503: the engine is being restarted";
+    workflow::db::queue::note_outage(&mut conn, "vlm", because, None)
+        .await
+        .unwrap();
+    let html = page(&pool, "/rounds/3").await;
+    assert!(html.contains("Judging is paused"), "{html}");
+    assert!(html.contains(because), "{html}");
+    workflow::db::queue::end_outage(&mut conn, "vlm")
+        .await
+        .unwrap();
+    assert!(!page(&pool, "/rounds/3").await.contains("Judging is paused"));
+}
+
+#[sqlx::test(migrator = "workflow::db::MIGRATOR")]
 async fn the_list_of_rounds_counts_their_work_and_names_what_they_wait_for(pool: PgPool) {
     with_round(&pool).await;
     let html = page(&pool, "/").await;

@@ -2,18 +2,23 @@
 
 use anyhow::ensure;
 use async_trait::async_trait;
-use sqlx::PgPool;
+use sqlx::{Acquire as _, PgPool};
 use workflow::{
     db,
     engine::{Handler, Outcome, StepContext},
-    round::steps::{LoadMatch, LoadMatchInput, PairedEntry},
+    round::{
+        judge::{Bound, Judge},
+        steps::{LoadMatch, LoadMatchInput, LoadedMatch, PairedEntry},
+    },
 };
 
-/// Reads the entries of both sides. Only reads, so running it twice is safe; the first recorded answer binds the match to
-/// the pictures it was made from.
+/// Reads the entries of both sides in one snapshot. Only reads, so running it twice is safe; the first recorded answer binds
+/// the match to the pictures and the judge it was made with.
 pub struct LoadMatchHandler {
     /// Our database.
     pub pool: PgPool,
+    /// Who judges new matches.
+    pub judge: Judge,
 }
 
 #[async_trait]
@@ -24,20 +29,47 @@ impl Handler<LoadMatch> for LoadMatchHandler {
         &self,
         input: LoadMatchInput,
         _context: &StepContext,
-    ) -> anyhow::Result<Outcome<Vec<PairedEntry>>> {
-        let mut conn = self.pool.acquire().await?;
-        let mut left =
-            db::tournament::side_entries(&mut conn, input.round, &input.left.0, input.left.1)
-                .await?;
-        let mut right =
-            db::tournament::side_entries(&mut conn, input.round, &input.right.0, input.right.1)
-                .await?;
+    ) -> anyhow::Result<Outcome<LoadedMatch>> {
         ensure!(!input.prompts.is_empty(), "the round has no prompts");
-        let pairs = input.prompts.into_iter().map(|prompt| PairedEntry {
-            left: left.remove(prompt.stem.as_str()).unwrap_or_default(),
-            right: right.remove(prompt.stem.as_str()).unwrap_or_default(),
-            prompt,
-        });
-        Ok(Outcome::Done(pairs.collect()))
+        let mut conn = self.pool.acquire().await?;
+        let mut snapshot = conn.begin().await?;
+        sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            .execute(&mut *snapshot)
+            .await?;
+        let (round, left, right) = (input.round, &input.left, &input.right);
+        let mut lefts = db::tournament::side_entries(&mut snapshot, round, &left.0, left.1).await?;
+        let mut rights =
+            db::tournament::side_entries(&mut snapshot, round, &right.0, right.1).await?;
+        let shown_sha256 = db::tournament::shown(&mut snapshot, round)
+            .await?
+            .of(left, right);
+
+        let bounds: Vec<Bound> = input
+            .prompts
+            .into_iter()
+            .map(|prompt| Bound {
+                left: lefts.remove(prompt.stem.as_str()).unwrap_or_default(),
+                right: rights.remove(prompt.stem.as_str()).unwrap_or_default(),
+                prompt,
+                seed: input.seed,
+                run: input.run,
+                judgement: input.judgement,
+                judge: self.judge.clone(),
+            })
+            .collect();
+        let bindings: Vec<String> = bounds.iter().map(Bound::binding).collect();
+        let mut judged =
+            db::tournament::judged_duels(&mut snapshot, &input.pairing, &bindings).await?;
+        let pairs = bounds
+            .into_iter()
+            .zip(bindings)
+            .map(|(bound, binding)| PairedEntry {
+                bound,
+                judged: judged.remove(&binding),
+            });
+        Ok(Outcome::Done(LoadedMatch {
+            shown_sha256,
+            pairs: pairs.collect(),
+        }))
     }
 }

@@ -2,11 +2,11 @@
 //!
 //! A handler's fields are what it needs. Its documentation says why running it twice is safe.
 
+mod ask;
 mod collect;
 mod declare;
 mod deploy_pod;
 mod download;
-mod duel;
 mod finalize;
 mod fingerprint_prompt;
 mod load_match;
@@ -20,6 +20,7 @@ mod renew_pods;
 mod seed;
 mod state_files;
 mod verify_build;
+mod views_of_both;
 mod without_work;
 
 use std::{sync::Arc, time::Duration};
@@ -29,7 +30,8 @@ use secrecy::SecretString;
 use sqlx::PgPool;
 use workflow::{
     engine::Registry,
-    round::{self, steps},
+    round::{self, judge::Judge, steps},
+    rules::{duel::DuelThresholds, vlm_calls},
 };
 
 use crate::clients::{
@@ -38,11 +40,11 @@ use crate::clients::{
     render_service::RenderService, vlm::Vlm,
 };
 
+pub use ask::{AskHandler, Failing};
 pub use collect::CollectHandler;
 pub use declare::DeclareHandler;
 pub use deploy_pod::DeployPodHandler;
 pub use download::DownloadHandler;
-pub use duel::DuelHandler;
 pub use finalize::FinalizeHandler;
 pub use fingerprint_prompt::FingerprintPromptHandler;
 pub use load_match::LoadMatchHandler;
@@ -55,6 +57,7 @@ pub use render::RenderHandler;
 pub use renew_pods::RenewPodsHandler;
 pub use seed::SeedHandler;
 pub use verify_build::VerifyBuildHandler;
+pub use views_of_both::{CompareEmbeddingsHandler, MeasureGrayHandler, StoredViews};
 pub use without_work::WithoutWork;
 
 /// The outside, as the handlers see it.
@@ -119,6 +122,10 @@ pub struct RoundSettings {
     pub generation_port: u16,
     /// `HF_TOKEN`, given to pods.
     pub hf_token: Option<SecretString>,
+    /// `VLM_MODEL`: the model that judges, by its name at the server.
+    pub vlm_model: String,
+    /// `DUEL_THRESHOLDS`: what duels are decided by.
+    pub duel_thresholds: DuelThresholds,
 }
 
 impl Default for RoundSettings {
@@ -139,6 +146,8 @@ impl Default for RoundSettings {
             gpu_count: 4,
             generation_port: 10_006,
             hf_token: None,
+            vlm_model: vlm_calls::MODEL.to_owned(),
+            duel_thresholds: DuelThresholds::default(),
         }
     }
 }
@@ -146,12 +155,17 @@ impl Default for RoundSettings {
 /// Everything this build can run.
 pub fn registry(services: &Services, settings: &RoundSettings) -> Registry {
     let s = services.clone();
+    let views = StoredViews {
+        store: s.store.clone(),
+        layout: s.layout.clone(),
+    };
     let registry = Registry::new()
         .step::<steps::OpenRound, _>(OpenRoundHandler {
             pool: s.pool.clone(),
         })
         .step::<steps::LoadMatch, _>(LoadMatchHandler {
             pool: s.pool.clone(),
+            judge: Judge::new(settings.vlm_model.clone(), settings.duel_thresholds),
         })
         .step::<steps::NoteTime, _>(NoteTimeHandler {
             pool: s.pool.clone(),
@@ -191,7 +205,13 @@ pub fn registry(services: &Services, settings: &RoundSettings) -> Registry {
             layout: s.layout.clone(),
             view_size: settings.view_size,
         })
-        .step::<steps::DuelStep, _>(DuelHandler { vlm: s.vlm.clone() })
+        .step::<steps::Ask, _>(AskHandler {
+            vlm: s.vlm.clone(),
+            pool: s.pool.clone(),
+            failing: Failing::default(),
+        })
+        .step::<steps::CompareEmbeddings, _>(CompareEmbeddingsHandler(views.clone()))
+        .step::<steps::MeasureGray, _>(MeasureGrayHandler(views))
         .step::<steps::VerifyBuild, _>(VerifyBuildHandler::new(s.actions.clone(), settings))
         .step::<steps::OrderPod, _>(OrderPodHandler {
             clouds: s.clouds.clone(),

@@ -15,7 +15,6 @@ use workflow::{
     engine::{Handler, Outcome, StepContext},
     round::{
         entry::EntryId,
-        ledger::Pictures,
         steps::{ModuleFault, Render, RenderInput, RenderOutput},
     },
 };
@@ -96,6 +95,7 @@ impl Handler<Render> for RenderHandler {
         let prompt = Url::parse(&input.prompt.url)
             .with_context(|| format!("the prompt {} is no URL", input.prompt.url))?;
         let prompt = self.prompt_images.fetch(&prompt).await?;
+        let prompt_sha256 = hex::encode(Sha256::digest(&prompt));
         let embeddings = self.embedder.embed(prompt, &bundle.white).await?.to_npz()?;
         let files = files(&self.layout, &input.entry);
         let (document_sha256, renderer_version) = (
@@ -104,11 +104,8 @@ impl Handler<Render> for RenderHandler {
         );
         let mut objects = objects(&files, bundle, embeddings);
         let list = digest_list(&files, &objects);
-        let pictures = Pictures {
-            url: files.views_url_prefix.clone(),
-            sha256: hex::encode(Sha256::digest(&list)),
-            size: objects.iter().map(|object| object.bytes.len() as u64).sum(),
-        };
+        let pictures_sha256 = hex::encode(Sha256::digest(&list));
+        let pictures_size = objects.iter().map(|object| object.bytes.len() as u64).sum();
         objects.push(Object {
             key: files.object_key(DIGEST_LIST),
             content_type: "text/plain",
@@ -122,7 +119,9 @@ impl Handler<Render> for RenderHandler {
             views: files.views_url_prefix,
             document_sha256,
             renderer_version,
-            pictures: Some(pictures),
+            pictures_sha256,
+            prompt_sha256,
+            pictures_size,
         }))
     }
 }

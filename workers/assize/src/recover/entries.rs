@@ -1,7 +1,5 @@
 //! Submitted entries: what came of each prompt of each miner.
 
-use std::collections::HashMap;
-
 use schema::{
     Hotkey, Side,
     files::{Generation, Submission},
@@ -11,9 +9,7 @@ use workflow::{
     round::{
         entry::Prompt,
         flows::{Prepare, PrepareInput},
-        steps::{
-            Download, DownloadInput, DownloadOutput, DuelSide, Render, RenderInput, RenderOutput,
-        },
+        steps::{Download, DownloadInput, DownloadOutput, Render, RenderInput, RenderOutput},
     },
 };
 
@@ -23,16 +19,12 @@ use super::{
     public_round::{PublicRound, PublicSeed},
 };
 
-/// What sides show in duels: every entry that was put back.
-pub(super) type ShownEntries = HashMap<EntryKey, DuelSide>;
-
-/// Puts back the submitted entries; answers all entries of the round, regenerated ones included.
+/// Puts back the submitted entries.
 pub(super) fn plan(
     round: &PublicRound,
     seeded: &PublicSeed,
     plan: &mut Plan,
-) -> anyhow::Result<ShownEntries> {
-    let mut shown = ShownEntries::new();
+) -> anyhow::Result<()> {
     for (hotkey, submission) in &seeded.submissions {
         let Some(file) = round.submitted.get(hotkey) else {
             continue;
@@ -44,17 +36,10 @@ pub(super) fn plan(
             let key = (Side::Miner(hotkey.clone()), 0, prompt.stem.clone());
             if submitted(round, (hotkey, submission), &prompt, published, &key, plan)? {
                 plan.entries += 1;
-                shown.insert(key.clone(), side(&round.ledger, &key, published));
             }
         }
     }
-    for ((generator, repeat), file) in &round.generated {
-        for (stem, published) in file {
-            let key = (generator.clone(), *repeat, stem.clone());
-            shown.insert(key.clone(), side(&round.ledger, &key, published));
-        }
-    }
-    Ok(shown)
+    Ok(())
 }
 
 /// One entry; whether the repository tells all about it.
@@ -122,27 +107,20 @@ pub(super) fn rendered<'a>(
         .get(key)
         .filter(|known| known.module.url == url)?;
     let output = match &published.views {
-        Some(views) => RenderOutput::Rendered {
-            views: views.clone(),
-            document_sha256: known.document_sha256.clone()?,
-            renderer_version: known.renderer.clone().unwrap_or_default(),
-            pictures: known.pictures.clone(),
-        },
+        Some(views) => {
+            let pictures = known.pictures.as_ref()?;
+            RenderOutput::Rendered {
+                views: views.clone(),
+                document_sha256: known.document_sha256.clone()?,
+                renderer_version: known.renderer.clone().unwrap_or_default(),
+                pictures_sha256: pictures.sha256.clone(),
+                pictures_size: pictures.size,
+                prompt_sha256: known.prompt_sha256.clone()?,
+            }
+        }
         None => RenderOutput::Rejected {
             faults: ledger.faults.get(key)?.clone(),
         },
     };
     Some((known, output))
-}
-
-fn side(ledger: &Ledger, key: &EntryKey, published: &Generation) -> DuelSide {
-    let digest = published
-        .views
-        .as_ref()
-        .and_then(|_| ledger.modules.get(key)?.document_sha256.clone());
-    DuelSide {
-        js: published.js.clone(),
-        views: published.views.clone(),
-        document_sha256: digest,
-    }
 }

@@ -9,8 +9,10 @@ use schema::{
 };
 use serde::de::DeserializeOwned;
 use workflow::{
+    engine::FlowDefinition as _,
     round::{
         entry::ModuleRef,
+        flows::DuelFlow,
         ledger::{Artifact, Decision, DuelVerdict, Pictures},
         steps::{ModuleFault, RegenerateOutput, RejectedSubmission},
     },
@@ -28,6 +30,7 @@ pub(super) struct KnownModule {
     pub(super) module: ModuleRef,
     pub(super) document_sha256: Option<String>,
     pub(super) renderer: Option<String>,
+    pub(super) prompt_sha256: Option<String>,
     pub(super) pictures: Option<Pictures>,
 }
 
@@ -51,8 +54,8 @@ pub(super) struct Ledger {
     pub(super) modules: HashMap<EntryKey, KnownModule>,
     pub(super) faults: HashMap<EntryKey, Vec<ModuleFault>>,
     pub(super) batches: HashMap<Side, Vec<KnownBatch>>,
-    /// By key of the match, then by stem.
-    pub(super) duels: HashMap<String, HashMap<Stem, DuelVerdict>>,
+    /// By key of the match, then by key of the duel.
+    pub(super) duels: HashMap<String, HashMap<String, DuelVerdict>>,
 }
 
 impl Ledger {
@@ -81,7 +84,7 @@ impl Ledger {
                     .duels
                     .entry(duel.input.match_key.clone())
                     .or_default()
-                    .insert(duel.input.prompt.stem.clone(), duel);
+                    .insert(DuelFlow::key(&duel.input), duel);
             }
         }
         Ok(ledger)
@@ -99,6 +102,7 @@ impl Ledger {
             fetched_at,
             document_sha256,
             renderer,
+            prompt_sha256,
             pictures,
             failure_reason: _,
         } = line
@@ -116,6 +120,7 @@ impl Ledger {
             module,
             document_sha256,
             renderer,
+            prompt_sha256,
             pictures,
         };
         self.modules.insert((hotkey, repeat, stem), known);

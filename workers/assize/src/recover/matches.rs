@@ -9,15 +9,13 @@ use workflow::{
     db::{records::Record, recovered::Recovered},
     engine::FlowDefinition as _,
     round::{
-        flows::{Compare, CompareInput, Match, MatchInput, MatchOutput},
+        flows::{Compare, CompareInput, DuelFlow, Match, MatchInput, MatchOutput},
         ledger::DuelVerdict,
-        steps::DuelStep,
     },
     rules::matches::Play,
 };
 
 use super::{
-    entries::ShownEntries,
     plan::Plan,
     public_round::{PublicRound, PublicSeed},
 };
@@ -26,7 +24,6 @@ use super::{
 pub(super) fn plan(
     round: &PublicRound,
     seeded: &PublicSeed,
-    shown: &ShownEntries,
     plan: &mut Plan,
 ) -> anyhow::Result<()> {
     let prompts = seeded.prompts();
@@ -41,6 +38,7 @@ pub(super) fn plan(
             how,
             prompts: prompts.clone(),
             seed: seeded.proof.seed,
+            pictures: String::new(),
         };
         published.push(Match::key(&input));
         let is_public = public(round, "matches", left, right);
@@ -60,6 +58,7 @@ pub(super) fn plan(
             how,
             prompts: prompts.clone(),
             seed: seeded.proof.seed,
+            pictures: String::new(),
         };
         published.push(Compare::key(&input));
         let is_public = public(round, "audits", left, right);
@@ -69,8 +68,10 @@ pub(super) fn plan(
     plan.matches = published.len();
     for (key, duels) in &round.ledger.duels {
         if !published.contains(key) {
-            for duel in duels.values() {
-                single(round, shown, duel, plan)?;
+            // The key of a duel holds the digests it was judged by: one whose sides show something else by now is not asked for.
+            for DuelVerdict { input, output } in duels.values() {
+                plan.jobs.push(Recovered::flow::<DuelFlow>(input, output)?);
+                plan.duels += 1;
             }
         }
     }
@@ -85,6 +86,7 @@ fn measured(round: &PublicRound, path: &str, margin: f64, prompts: usize) -> (Pl
         score: report.map_or(margin as i64 * prompts as i64, |report| report.score),
         margin,
         report: report.cloned(),
+        shown_sha256: None,
     };
     (how, output)
 }
@@ -102,48 +104,5 @@ fn public(round: &PublicRound, matrix: &'static str, left: &str, right: &Hotkey)
         matrix,
         left: left.to_owned(),
         right: right.as_str().to_owned(),
-    }
-}
-
-/// One duel of a match that goes on, if both sides still show what it was judged by.
-fn single(
-    round: &PublicRound,
-    shown: &ShownEntries,
-    duel: &DuelVerdict,
-    plan: &mut Plan,
-) -> anyhow::Result<()> {
-    let DuelVerdict { input, output } = duel;
-    let Some((left, right)) = sides(round, &input.match_key) else {
-        return Ok(());
-    };
-    let shows = |(side, repeat): (Side, u32)| shown.get(&(side, repeat, input.prompt.stem.clone()));
-    if shows(left) == Some(&input.left) && shows(right) == Some(&input.right) {
-        plan.jobs.push(Recovered::step::<DuelStep>(input, output)?);
-        plan.duels += 1;
-    }
-    Ok(())
-}
-
-/// Whose entries a match is about, by side and repeat: `round/0/match/{left}/{right}`, `round/0/compare/{left}/{right}`.
-fn sides(round: &PublicRound, match_key: &str) -> Option<((Side, u32), (Side, u32))> {
-    let key = match_key.strip_prefix(&format!("round/{}/", round.number))?;
-    let mut words = key.split('/');
-    let (kind, left, right) = (words.next()?, words.next()?, words.next()?);
-    let challenger = Side::Miner(Hotkey::new(right));
-    let shown_by = |side: Side| {
-        let repeat = u32::from(side.is_leader());
-        (side, repeat)
-    };
-    match kind {
-        "match" => Some((shown_by(Side::from(left)), (challenger, 0))),
-        "compare" => {
-            let left = AuditLeft::parse(left)?;
-            let regenerated = (challenger.clone(), left.repeat());
-            match left {
-                AuditLeft::Submitted { .. } => Some(((challenger, 0), regenerated)),
-                AuditLeft::Defender { defender, .. } => Some((shown_by(defender), regenerated)),
-            }
-        }
-        _ => None,
     }
 }

@@ -162,9 +162,9 @@ fn competition(round: &PublicRound, seeded: &PublicSeed, plan: &mut Plan) -> any
             plan.jobs.push(Recovered::step::<EnterStage>(&input, &())?);
         }
     }
-    let shown = entries::plan(round, seeded, plan)?;
+    entries::plan(round, seeded, plan)?;
     regenerations::plan(round, seeded, plan)?;
-    matches::plan(round, seeded, &shown, plan)
+    matches::plan(round, seeded, plan)
 }
 
 fn builds(round: &PublicRound, seeded: &PublicSeed, plan: &mut Plan) -> anyhow::Result<()> {

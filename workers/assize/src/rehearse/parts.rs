@@ -243,7 +243,6 @@ fn settings(
         render_api_key: None,
         vlm_url: Url::parse(&world.vlm)?,
         vlm_api_key: SecretString::from("rehearsal"),
-        vlm_model: world.vlm_model.clone(),
         vlm_capacity: 64,
         clouds: vec![
             cloud(CloudKind::Targon, &world.targon, &world.targon_api_key)?,
@@ -253,6 +252,7 @@ fn settings(
         round: RoundSettings {
             netuid: world.netuid,
             view_size: args.view_size,
+            vlm_model: world.vlm_model.clone(),
             check_build_interval: LOOK_EVERY,
             check_pod_interval: LOOK_EVERY,
             status_check_interval: LOOK_EVERY,

@@ -5,6 +5,7 @@ use schema::{Hotkey, LeftSide, RoundNumber, Side, files::AuditLeft};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    db::shown::suffix,
     engine::{Effects, Flow, FlowDefinition, FlowError},
     round::{
         entry::Prompt,
@@ -12,6 +13,7 @@ use crate::{
             MatchOutput,
             matches::{Sides, judge, record},
         },
+        judge::Pairing,
     },
     rules::matches::Play,
 };
@@ -34,6 +36,9 @@ pub struct CompareInput {
     pub prompts: Vec<Prompt>,
     /// The round's seed.
     pub seed: u32,
+    /// Digest of what both sides show, when an earlier result was judged on something else; empty for the first judgement.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub pictures: String,
 }
 
 #[async_trait]
@@ -44,7 +49,7 @@ impl FlowDefinition for Compare {
     type Output = MatchOutput;
 
     fn key(input: &CompareInput) -> String {
-        compare_key(input.round, &input.left, &input.right)
+        compare_key(input.round, &input.left, &input.right) + &suffix(&input.pictures)
     }
 
     fn round(input: &CompareInput) -> Option<u32> {
@@ -64,8 +69,14 @@ impl FlowDefinition for Compare {
             ),
         };
         let sides = Sides {
-            round: input.round,
             match_key: Self::key(&input),
+            pairing: Pairing {
+                round: input.round,
+                matrix: Pairing::AUDITS.to_owned(),
+                left: input.left.clone(),
+                right: input.right.as_str().to_owned(),
+            },
+            priority: Self::PRIORITY,
             left: left_entries,
             right: (audited, left.repeat()),
         };
@@ -82,7 +93,14 @@ impl FlowDefinition for Compare {
     }
 
     fn effects(input: &CompareInput, output: &MatchOutput) -> Effects {
-        record(input.round, "audits", &input.left, &input.right, output)
+        record(
+            input.round,
+            "audits",
+            &input.left,
+            &input.right,
+            Self::key(input),
+            output,
+        )
     }
 }
 

@@ -4,16 +4,17 @@ use async_trait::async_trait;
 use schema::{
     Hotkey, LeftSide, RoundNumber, Side,
     files::report::{Duel, DuelWinner, MatchReport},
-    views,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    db::records::Record,
+    db::{records::Record, shown::suffix},
     engine::{Effects, Flow, FlowDefinition, FlowError, OnFailure},
     round::{
         entry::Prompt,
-        steps::{DuelInput, DuelSide, DuelStep, LoadMatch, LoadMatchInput, PairedEntry},
+        flows::duel::{DuelFlow, DuelInput, grid},
+        judge::{Bound, Pairing},
+        steps::{LoadMatch, LoadMatchInput},
     },
     rules::matches::{Play, complete_margin},
 };
@@ -36,6 +37,9 @@ pub struct MatchInput {
     pub prompts: Vec<Prompt>,
     /// The round's seed.
     pub seed: u32,
+    /// Digest of what both sides show, when an earlier result was judged on something else; empty for the first judgement.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub pictures: String,
 }
 
 /// The measurement.
@@ -47,6 +51,9 @@ pub struct MatchOutput {
     pub margin: f64,
     /// What is published; a walkover has no report.
     pub report: Option<MatchReport>,
+    /// Digest of what both sides showed; a walkover is bound to nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown_sha256: Option<String>,
 }
 
 #[async_trait]
@@ -56,7 +63,8 @@ impl FlowDefinition for Match {
     type Output = MatchOutput;
 
     fn key(input: &MatchInput) -> String {
-        match_key(input.round, &input.left, &input.right)
+        let first = match_key(input.round, &input.left, &input.right);
+        first + &suffix(&input.pictures)
     }
 
     fn round(input: &MatchInput) -> Option<u32> {
@@ -66,8 +74,14 @@ impl FlowDefinition for Match {
     async fn run(flow: &Flow, input: MatchInput) -> Result<MatchOutput, FlowError> {
         let left_repeat = u32::from(input.left.is_leader());
         let sides = Sides {
-            round: input.round,
             match_key: Self::key(&input),
+            pairing: Pairing {
+                round: input.round,
+                matrix: Pairing::MATCHES.to_owned(),
+                left: input.left.as_str().to_owned(),
+                right: input.right.as_str().to_owned(),
+            },
+            priority: Self::PRIORITY,
             left: (input.left.clone(), left_repeat),
             right: (Side::Miner(input.right.clone()), 0),
         };
@@ -89,6 +103,7 @@ impl FlowDefinition for Match {
             "matches",
             input.left.as_str(),
             &input.right,
+            Self::key(input),
             output,
         )
     }
@@ -101,8 +116,10 @@ pub(super) fn match_key(round: RoundNumber, left: &Side, right: &Hotkey) -> Stri
 
 /// Whose entries a match is about.
 pub(super) struct Sides {
-    pub(super) round: RoundNumber,
     pub(super) match_key: String,
+    pub(super) pairing: Pairing,
+    /// Of the calls to the model.
+    pub(super) priority: i16,
     pub(super) left: (Side, u32),
     pub(super) right: (Side, u32),
 }
@@ -122,44 +139,48 @@ pub(super) async fn judge(
             score: margin as i64 * prompts.len() as i64,
             margin,
             report: None,
+            shown_sha256: None,
         });
     }
-    let Sides {
-        round,
-        match_key,
-        left: left_entries,
-        right: right_entries,
-    } = sides;
     let load = LoadMatchInput {
-        round,
-        match_key: match_key.clone(),
-        left: left_entries,
-        right: right_entries,
+        round: sides.pairing.round,
+        match_key: sides.match_key.clone(),
+        pairing: sides.pairing.clone(),
+        run: 0,
+        judgement: 0,
+        left: sides.left,
+        right: sides.right,
         prompts,
-    };
-    let pairs = flow.step::<LoadMatch>(load).await?;
-    let duels = pairs.iter().map(|pair| DuelInput {
-        round,
-        match_key: match_key.clone(),
-        prompt: pair.prompt.clone(),
-        left: pair.left.clone(),
-        right: pair.right.clone(),
         seed,
+    };
+    let loaded = flow.step::<LoadMatch>(load).await?;
+    // What was judged before with the same binding is not judged again.
+    let open = loaded.pairs.iter().filter(|pair| pair.judged.is_none());
+    let duels = open.map(|pair| DuelInput {
+        match_key: sides.match_key.clone(),
+        pairing: sides.pairing.clone(),
+        bound: pair.bound.clone(),
+        priority: sides.priority,
     });
-    let verdicts = flow
-        .join_steps::<DuelStep>(duels.collect::<Vec<_>>(), OnFailure::Fail)
-        .await?;
-    let verdicts = verdicts.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let winners: Vec<DuelWinner> = verdicts.iter().map(|verdict| verdict.winner).collect();
-    let (score, margin) =
-        complete_margin(&winners).map_err(|error| FlowError::Other(error.to_string()))?;
-    let duels = pairs.into_iter().zip(verdicts).map(|(pair, verdict)| {
-        let PairedEntry {
+    let mut judged = flow
+        .join_flows::<DuelFlow>(duels.collect::<Vec<_>>(), OnFailure::Fail)
+        .await?
+        .into_iter();
+    let mut duels = Vec::with_capacity(loaded.pairs.len());
+    for pair in loaded.pairs {
+        let verdict = match pair.judged {
+            Some(verdict) => verdict,
+            None => judged
+                .next()
+                .ok_or_else(|| FlowError::Other("a duel has no verdict".to_owned()))??,
+        };
+        let Bound {
             prompt,
             left,
             right,
-        } = pair;
-        Duel {
+            ..
+        } = pair.bound;
+        duels.push(Duel {
             name: prompt.stem,
             prompt: prompt.url,
             left_png: grid(&left),
@@ -168,18 +189,18 @@ pub(super) async fn judge(
             right_js: right.js,
             winner: verdict.winner,
             detail: Some(verdict.detail),
-        }
-    });
-    let report = MatchReport::of_duels(left, right, duels.collect());
+        });
+    }
+    let winners: Vec<DuelWinner> = duels.iter().map(|duel| duel.winner).collect();
+    let (score, margin) =
+        complete_margin(&winners).map_err(|error| FlowError::Other(error.to_string()))?;
+    let report = MatchReport::of_duels(left, right, duels);
     Ok(MatchOutput {
         score,
         margin,
         report: Some(report),
+        shown_sha256: Some(loaded.shown_sha256),
     })
-}
-
-fn grid(side: &DuelSide) -> Option<String> {
-    side.views.as_deref().map(views::grid_url)
 }
 
 /// The row of a finished match. The tournament publishes report and matrix row together, in the order of play.
@@ -188,6 +209,7 @@ pub(super) fn record(
     matrix: &'static str,
     left: &str,
     right: &Hotkey,
+    job_key: String,
     output: &MatchOutput,
 ) -> Effects {
     let record = Record::Match {
@@ -202,8 +224,21 @@ pub(super) fn record(
             .as_ref()
             .map_or(0, |report| report.duels.len() as i32),
     };
+    let shown = output
+        .shown_sha256
+        .clone()
+        .map(|shown_sha256| Record::MatchShown {
+            round: round.0,
+            matrix,
+            left: left.to_owned(),
+            right: right.as_str().to_owned(),
+            shown_sha256,
+            job_key,
+            score: output.score as i32,
+            margin: output.margin,
+        });
     Effects {
-        records: vec![record],
+        records: [record].into_iter().chain(shown).collect(),
         ..Effects::default()
     }
 }

@@ -2,6 +2,7 @@
 
 mod builds;
 mod compare;
+mod duel;
 mod fingerprints;
 mod matches;
 mod pods;
@@ -12,6 +13,7 @@ mod tournament;
 
 pub use builds::{Builds, BuildsInput};
 pub use compare::{Compare, CompareInput};
+pub use duel::{DuelFlow, DuelInput};
 pub use fingerprints::{Fingerprints, FingerprintsInput};
 pub use matches::{Match, MatchInput, MatchOutput};
 pub use prepare::{Prepare, PrepareInput};

@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use schema::{
     Hotkey, RoundNumber, Side, StateFile as _,
     files::{AuditLeft, AuditRequests, Submission, report::MatchReport},
-    messages, paths,
+    messages,
+    paths::{self, LedgerFile},
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -17,6 +18,7 @@ use crate::{
     db::{
         self,
         records::Record,
+        shown::SupersededResult,
         tournament::{Published, Standing},
     },
     engine::{Decision, Effects, MirrorChange, NewJob, Publication, Reconciler},
@@ -26,6 +28,7 @@ use crate::{
             Compare, CompareInput, Match, MatchInput, Regeneration, RegenerationInput,
             compare::compare_key, matches::match_key,
         },
+        judge::Pairing,
         ledger,
         steps::{ReleasePods, ReleasePodsInput},
     },
@@ -86,6 +89,10 @@ impl Reconciler for Tournament {
     }
 
     fn decide(input: &TournamentInput, standing: Standing) -> anyhow::Result<Decision<Side>> {
+        let pictures = |matrix: &str, left: &str, right: &Hotkey| {
+            let name = (matrix.to_owned(), left.to_owned(), right.clone());
+            standing.stale.get(&name).cloned().unwrap_or_default()
+        };
         let timeline = tournament::derive(&standing.observation);
         let wanted = tournament::decide(&standing.observation, &timeline);
         let round = input.round;
@@ -95,6 +102,7 @@ impl Reconciler for Tournament {
             &standing.observation,
             &wanted,
             &standing.published,
+            &standing.superseded,
             wanted.winner.is_some(),
         );
         effects.records.push(Record::WaitsFor {
@@ -129,6 +137,7 @@ impl Reconciler for Tournament {
                 how: play.how,
                 prompts: input.prompts.clone(),
                 seed: input.seed,
+                pictures: pictures(Pairing::MATCHES, play.left.as_str(), &play.right),
             })?);
         }
         for audit in &wanted.audit_duels_to_play {
@@ -139,6 +148,7 @@ impl Reconciler for Tournament {
                 how: audit.how,
                 prompts: input.prompts.clone(),
                 seed: input.seed,
+                pictures: pictures(Pairing::AUDITS, &audit.left.to_string(), &audit.right),
             })?);
         }
         for regeneration in regenerations(input, &standing, &timeline, &wanted.audit_requests) {
@@ -276,6 +286,7 @@ fn publish(
     observation: &Observation,
     wanted: &tournament::Decision,
     published: &Published,
+    superseded: &[SupersededResult],
     last: bool,
 ) -> Effects {
     let mut changes = Vec::new();
@@ -313,6 +324,22 @@ fn publish(
             &mut said,
             &mut records,
         );
+    }
+    for result in superseded {
+        let line = serde_json::json!({
+            "kind": "result_superseded", "matrix": result.matrix, "left": result.left_side, "right": result.right_side,
+            "score": result.score, "margin": result.margin, "shown_sha256": result.shown_sha256,
+            "because": "a side shows other modules or pictures",
+        });
+        changes.push(MirrorChange::AppendLine {
+            path: paths::ledger(round, &LedgerFile::Decisions),
+            line: line.to_string(),
+        });
+        said.push(messages::matches_matrix(round));
+        records.push(Record::SupersededPublished {
+            round: round.0,
+            job_key: result.job_key.clone(),
+        });
     }
     if wanted.audit_requests != observation.requests {
         changes.push(MirrorChange::Put {

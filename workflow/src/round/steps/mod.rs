@@ -1,14 +1,16 @@
 //! Steps of the round: one a file, what is asked and what is answered.
 
+mod ask;
 mod collect;
+mod compare_embeddings;
 mod declare;
 mod deploy_pod;
 mod download;
-mod duel;
 mod enter_stage;
 mod finalize;
 mod fingerprint_prompt;
 mod load_match;
+mod measure_gray;
 mod note_time;
 mod open_round;
 mod order_pod;
@@ -21,15 +23,17 @@ mod seed;
 mod start_builds;
 mod verify_build;
 
+pub use ask::{Ask, AskInput};
 pub use collect::{Collect, CollectInput, Collected, RejectedSubmission};
+pub use compare_embeddings::{BestView, BestViews, CompareEmbeddings, ViewsOfBothInput};
 pub use declare::{Declare, DeclareInput};
 pub use deploy_pod::{DeployPod, DeployPodInput, DeployPodOutput, Pod};
 pub use download::{Download, DownloadInput, DownloadOutput};
-pub use duel::{DuelInput, DuelOutput, DuelSide, DuelStep};
 pub use enter_stage::{EnterStage, EnterStageInput};
 pub use finalize::{Finalize, FinalizeInput, Finalized};
 pub use fingerprint_prompt::{FingerprintPrompt, FingerprintPromptInput, PromptFingerprint};
-pub use load_match::{LoadMatch, LoadMatchInput, PairedEntry};
+pub use load_match::{LoadMatch, LoadMatchInput, LoadedMatch, PairedEntry};
+pub use measure_gray::{MeasureGray, MeasureGrayInput};
 pub use note_time::{NoteTime, NoteTimeInput};
 pub use open_round::{OpenRound, OpenedRound, RoundInput};
 pub use order_pod::{OrderPod, OrderPodInput, OrderedPod};

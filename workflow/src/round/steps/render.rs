@@ -8,7 +8,7 @@ use crate::{
     engine::{Effects, Step},
     round::{
         entry::{self, Drawn, EntryId, ModuleRef, Prompt},
-        ledger::{Decision, Pictures},
+        ledger::Decision,
         queues,
     },
 };
@@ -42,9 +42,13 @@ pub enum RenderOutput {
         document_sha256: String,
         /// Which renderer drew it.
         renderer_version: String,
-        /// Digests of the objects; rows of older builds have none.
+        /// Digest of all fourteen objects, by name.
+        pictures_sha256: String,
+        /// Digest of the prompt's image that they were embedded with.
+        prompt_sha256: String,
+        /// Bytes of all of them.
         #[serde(default)]
-        pictures: Option<Pictures>,
+        pictures_size: u64,
     },
     /// The module broke a rule, and will break it again.
     Rejected {
@@ -98,13 +102,17 @@ impl Step for Render {
                 views,
                 document_sha256,
                 renderer_version,
-                pictures,
+                pictures_sha256,
+                pictures_size,
+                prompt_sha256,
             } => {
                 let drawn = Drawn {
                     views,
                     document_sha256,
                     renderer: renderer_version,
-                    pictures: pictures.as_ref(),
+                    pictures_sha256,
+                    pictures_size: *pictures_size,
+                    prompt_sha256,
                 };
                 entry::settled(&input.entry, module, Some(drawn), None)
             }

@@ -50,7 +50,7 @@ pub fn gray_rescue(evidence: &GrayEvidence, thresholds: &DuelThresholds) -> Gray
 }
 
 /// Counts of sampled pixels of gray pictures.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrayStatistics {
     /// Pixels that are not background.
     pub foreground: u64,

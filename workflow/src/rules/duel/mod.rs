@@ -16,11 +16,11 @@
 //!
 //! Source: judge, section 4.7 (stages), 4.8 (control flow), 4.10 (record).
 
+mod cross_check;
 mod front;
 mod gray;
 mod mirrored;
 mod sides;
-mod simple;
 mod specialists;
 mod thresholds;
 
@@ -31,11 +31,11 @@ use schema::files::report::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use cross_check::{CrossCheck, is_contradicted, stepped_down};
 pub use front::front_match;
 pub use gray::{GrayEvidence, GrayGate, GrayStatistics, gray_rescue};
 pub use mirrored::Mirrored;
 pub use sides::{side_guard, side_views};
-pub use simple::simple_duel;
 pub use specialists::{ChecklistEvidence, SpecialistEvidence, best_view, similarity, specialists};
 pub use thresholds::DuelThresholds;
 

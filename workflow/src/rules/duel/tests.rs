@@ -6,7 +6,7 @@ use schema::files::report::{Checklist, DecisionSource, FeatureMatch, ViewVerdict
 use serde_json::json;
 
 use super::super::vlm_answer::{Check, DecomposeAnswer, Feature, FeatureCategory, VerifyAnswer};
-use super::super::vlm_calls::VlmCall;
+use super::super::vlm_calls::{Model, VlmCall};
 use super::*;
 
 /// A pair of penalties in halves, without contradiction.
@@ -602,29 +602,54 @@ fn the_record_has_the_published_shape() {
 }
 
 #[test]
-fn a_simple_duel_is_decided_by_one_point_without_contradiction() {
+fn only_a_winner_that_resembles_the_prompt_clearly_less_is_searched() {
     let thresholds = DuelThresholds::default();
-    let won = |mirrored| simple_duel(mirrored, "", &thresholds).0;
-    assert_eq!(won(Mirrored::agreed(3, 4)), DuelWinner::Left);
-    assert_eq!(won(Mirrored::agreed(4, 3)), DuelWinner::Right);
-    assert_eq!(won(halves(3.0, 3.5)), DuelWinner::Draw);
-    assert_eq!(
-        won(Mirrored {
-            a_first: 9,
-            b_second: 1,
-            a_second: 4,
-            b_first: 5
-        }),
-        DuelWinner::Draw
-    );
-    let (_, detail) = simple_duel(halves(2.5, 6.0), "flat", &thresholds);
-    assert_eq!(
-        json!(detail),
-        json!({
-            "s1": {"choice": "A", "n_total": 1, "n_consistent": 1, "angles": [{"label": "grid", "pen_a": 2.5, "pen_b": 6.0}]},
-            "decided_by": "S1",
-            "issues": "flat",
+    let won_by = |a, b| {
+        decide(&DuelEvidence {
+            front: Some(angles([Mirrored::agreed(a, b); 4])),
+            ..DuelEvidence::default()
         })
+    };
+    let with = |a, b| Some(BothSides { a, b });
+    let (left, right) = (won_by(1, 5), won_by(5, 1));
+    for (duel, similarities, expected) in [
+        (&left, with(0.70, 0.76), CrossCheck::Search(Model::A)),
+        (&left, with(0.70, 0.74), CrossCheck::Stands),
+        (&left, with(0.80, 0.70), CrossCheck::Stands),
+        (&right, with(0.76, 0.70), CrossCheck::Search(Model::B)),
+        (&right, with(0.70, 0.90), CrossCheck::Stands),
+        (&right, None, CrossCheck::Stands),
+        (&right, with(f64::NAN, 0.1), CrossCheck::Stands),
+    ] {
+        assert_eq!(
+            is_contradicted(duel, similarities, &thresholds),
+            expected,
+            "{similarities:?}"
+        );
+    }
+    let off = DuelThresholds {
+        cross_check_similarity_gap: 3.0,
+        ..thresholds
+    };
+    assert_eq!(
+        is_contradicted(&left, with(-1.0, 1.0), &off),
+        CrossCheck::Stands
+    );
+}
+
+#[test]
+fn a_winner_whose_writing_addresses_the_judge_gets_a_draw_and_the_record_says_so() {
+    let front = Some(angles([Mirrored::agreed(0, 10); 4]));
+    let evidence = DuelEvidence {
+        front,
+        ..DuelEvidence::default()
+    };
+    let stepped = stepped_down(decide(&evidence));
+    assert_eq!(stepped.winner, DuelWinner::Draw);
+    assert_eq!(stepped.judged.decided_by, "text step-down (was A)");
+    assert_eq!(
+        stepped.judged.s1.choice, A,
+        "what the model said stays on record"
     );
 }
 

@@ -51,8 +51,9 @@ pub struct DuelThresholds {
     pub gray_penalty_gap: f64,
     /// S4: this many garbage views of the four make a side garbage. Default 3.
     pub guard_garbage_views: u32,
-    /// The simple duel: a smaller gap is a draw. Default 1.0.
-    pub simple_penalty_gap: f64,
+    /// Cross-check: if the winner's best view resembles the prompt less than the loser's by this much (cosine of the
+    /// embeddings), the winner's pictures are searched for writing that addresses the judge. Default 0.05; above 2 never.
+    pub cross_check_similarity_gap: f64,
 }
 
 impl Default for DuelThresholds {
@@ -80,7 +81,7 @@ impl Default for DuelThresholds {
             gray_grayish_share: 0.60,
             gray_penalty_gap: 2.0,
             guard_garbage_views: 3,
-            simple_penalty_gap: 1.0,
+            cross_check_similarity_gap: 0.05,
         }
     }
 }

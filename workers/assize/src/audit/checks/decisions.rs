@@ -164,7 +164,12 @@ fn duels(round: RoundNumber, files: &RoundFiles, record: &mut Record) {
         let mut key = None;
         for DuelVerdict { input, output } in lines(files, name) {
             key = Some(input.match_key);
-            told.insert(input.prompt.stem, output.winner);
+            told.insert(input.bound.prompt.stem, output.winner);
+        }
+        // When a side showed something else later, the match was judged again under a longer key.
+        let again = format!("{}_pictures_", name.trim_end_matches(".jsonl"));
+        if files.ledger.keys().any(|other| other.starts_with(&again)) {
+            continue;
         }
         let Some(report) = key.and_then(|key| report_of(round, files, &key)) else {
             continue;

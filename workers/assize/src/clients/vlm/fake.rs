@@ -2,21 +2,21 @@
 
 use async_trait::async_trait;
 
-use super::{Vlm, VlmCall, VlmError};
+use super::{Vlm, VlmError, VlmRequest};
 use crate::clients::script::Script;
 
 /// A model that says what it is told to say.
 #[derive(Debug, Default)]
 pub struct FakeVlm {
-    /// Answers to give first, and the questions with their attempt.
-    pub script: Script<(VlmCall, u32), Result<String, VlmError>>,
+    /// Answers to give first, and the questions.
+    pub script: Script<VlmRequest, Result<String, VlmError>>,
 }
 
 #[async_trait]
 impl Vlm for FakeVlm {
-    async fn complete(&self, call: &VlmCall, attempt: u32) -> Result<String, VlmError> {
+    async fn complete(&self, request: &VlmRequest) -> Result<String, VlmError> {
         self.script
-            .ask((call.clone(), attempt))
+            .ask(request.clone())
             .unwrap_or(Err(VlmError::Empty))
     }
 }

@@ -9,12 +9,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{Part, Vlm, VlmCall, VlmError, temperature, wire_seed};
+use super::{Part, Vlm, VlmError, VlmRequest};
 use crate::clients::wire::{Answer, ExchangeError, excerpt, exchange, retry_after};
 use crate::egress::Egress;
-
-/// The name vLLM serves `zai-org/GLM-4.6V-Flash` under.
-pub const DEFAULT_MODEL: &str = "glm-4.6v-flash";
 
 /// Largest answer, in bytes. The longest answer has 1,024 tokens.
 const MAX_ANSWER_BYTES: usize = 4 << 20;
@@ -26,8 +23,6 @@ pub struct VlmSettings {
     pub base_url: Url,
     /// `OPENAI_API_KEY`.
     pub api_key: SecretString,
-    /// The model's name at the server.
-    pub model: String,
     /// `OPENAI_TIMEOUT`: total deadline of one request.
     pub deadline: Duration,
 }
@@ -69,7 +64,7 @@ impl HttpVlm {
     }
 
     /// The request body: these keys and no others, so that two implementations ask the model the same.
-    fn body(&self, call: &VlmCall, attempt: u32) -> Value {
+    fn body(call: &VlmRequest) -> Value {
         let parts: Vec<Value> = call
             .parts
             .iter()
@@ -79,31 +74,31 @@ impl HttpVlm {
             })
             .collect();
         json!({
-            "model": self.settings.model,
+            "model": call.model,
             "messages": [
                 {"role": "system", "content": call.system},
                 {"role": "user", "content": parts},
             ],
-            "temperature": temperature(attempt),
+            "temperature": call.temperature,
             "max_tokens": call.max_tokens,
             "response_format": {
                 "type": "json_schema",
                 "json_schema": {"name": format!("{}-response", call.label), "schema": call.schema},
             },
-            "seed": wire_seed(call.seed, attempt),
+            "seed": call.seed,
         })
     }
 }
 
 #[async_trait]
 impl Vlm for HttpVlm {
-    async fn complete(&self, call: &VlmCall, attempt: u32) -> Result<String, VlmError> {
+    async fn complete(&self, call: &VlmRequest) -> Result<String, VlmError> {
         let deadline = self.settings.deadline;
         let request = self
             .egress
             .request(Method::POST, &self.url)
             .bearer_auth(self.settings.api_key.expose_secret())
-            .json(&self.body(call, attempt));
+            .json(&Self::body(call));
         let answer = exchange(request, deadline, MAX_ANSWER_BYTES)
             .await
             .map_err(|error| match error {
@@ -161,14 +156,14 @@ mod tests {
             VlmSettings {
                 base_url,
                 api_key: "word".into(),
-                model: DEFAULT_MODEL.to_owned(),
                 deadline: Duration::from_millis(500),
             },
         )
     }
 
-    fn call() -> VlmCall {
-        VlmCall {
+    fn call() -> VlmRequest {
+        VlmRequest {
+            model: "glm-4.6v-flash".to_owned(),
             label: "s1_prompt_match".to_owned(),
             system: "Answer in JSON only.".to_owned(),
             parts: vec![
@@ -177,7 +172,8 @@ mod tests {
             ],
             max_tokens: 1024,
             schema: json!({"type": "object"}),
-            seed: 7,
+            temperature: 0.15,
+            seed: 108,
         }
     }
 
@@ -190,12 +186,12 @@ mod tests {
             )
         };
         let base = serve(Router::new().route("/chat/completions", post(answer))).await;
-        vlm(base).complete(&call(), 1).await
+        vlm(base).complete(&call()).await
     }
 
     #[test]
     fn the_request_is_the_documented_one_and_nothing_else() {
-        let body = vlm(url("http://x.y/v1/")).body(&call(), 2);
+        let body = HttpVlm::body(&call());
         let expected = json!({
             "model": "glm-4.6v-flash",
             "messages": [
@@ -229,7 +225,7 @@ mod tests {
         let base = serve(Router::new().route("/v1/chat/completions", post(answer))).await;
         assert_eq!(
             vlm(base.join("v1").unwrap())
-                .complete(&call(), 1)
+                .complete(&call())
                 .await
                 .unwrap(),
             "{}"
@@ -242,13 +238,19 @@ mod tests {
             let error = answered(status, "busy").await.unwrap_err();
             assert!(matches!(error, VlmError::Unavailable { .. }), "{error:?}");
             assert_eq!(error.retry_after(), Some(Duration::from_secs(3)));
-            assert!(error.is_retryable());
+            let may_be_this_request = status == 500;
+            assert_eq!(error.is_outage(), (!may_be_this_request).then_some(true));
         }
     }
 
     #[tokio::test]
     async fn a_refused_request_carries_the_servers_words() {
-        for (status, retryable) in [(400, true), (401, false), (404, false), (422, true)] {
+        for (status, outage) in [
+            (400, None),
+            (401, Some(true)),
+            (404, Some(true)),
+            (422, None),
+        ] {
             let error = answered(status, "image cannot be fetched")
                 .await
                 .unwrap_err();
@@ -257,7 +259,7 @@ mod tests {
                 "{error}"
             );
             assert!(matches!(error, VlmError::Refused { .. }), "{error:?}");
-            assert_eq!(error.is_retryable(), retryable, "{status}");
+            assert_eq!(error.is_outage(), outage, "{status}");
         }
     }
 
@@ -284,18 +286,18 @@ mod tests {
     async fn silence_is_a_timeout_and_absence_is_unreachable() {
         let silent = vlm(serve_raw(Raw::Silent).await);
         assert!(matches!(
-            silent.complete(&call(), 1).await,
+            silent.complete(&call()).await,
             Err(VlmError::Timeout { .. })
         ));
         let absent = vlm(unused_address().await);
         assert!(matches!(
-            absent.complete(&call(), 1).await,
+            absent.complete(&call()).await,
             Err(VlmError::Unreachable(_))
         ));
         let endless = Router::new().fallback(|| async { vec![b' '; MAX_ANSWER_BYTES + 1] });
         let endless = vlm(serve(endless).await);
         assert!(matches!(
-            endless.complete(&call(), 1).await,
+            endless.complete(&call()).await,
             Err(VlmError::Unreachable(_))
         ));
     }

@@ -2,7 +2,6 @@
 
 mod fake;
 mod http;
-mod recovery;
 
 use std::time::Duration;
 
@@ -11,26 +10,24 @@ use async_trait::async_trait;
 use super::wire::ExchangeError;
 
 pub use fake::FakeVlm;
-pub use http::{DEFAULT_MODEL, HttpVlm, VlmSettings};
-pub use recovery::{lax_integer, recover};
+pub use http::{HttpVlm, VlmSettings};
 
 /// Asks the model. One method: one HTTP request, which the engine repeats.
 #[async_trait]
 pub trait Vlm: Send + Sync {
-    /// One attempt of `call`: the text the model answered with.
-    ///
-    /// `attempt` counts from 1. Each attempt uses another temperature and seed, so that an answer that could not be read
-    /// is not given again (see [`temperature`]).
+    /// The text the model answered with.
     ///
     /// # Errors
     ///
     /// [`VlmError`]. None of them says anything about a miner: an unanswered call is never a verdict (judge, W1).
-    async fn complete(&self, call: &VlmCall, attempt: u32) -> Result<String, VlmError>;
+    async fn complete(&self, request: &VlmRequest) -> Result<String, VlmError>;
 }
 
 /// One question to the model (judge §4.2, §4.4).
 #[derive(Debug, Clone, PartialEq)]
-pub struct VlmCall {
+pub struct VlmRequest {
+    /// The model's name at the server.
+    pub model: String,
     /// The call's name, such as `s1_prompt_match`; names the response schema too.
     pub label: String,
     /// The system message.
@@ -41,7 +38,9 @@ pub struct VlmCall {
     pub max_tokens: u32,
     /// JSON schema of the answer.
     pub schema: serde_json::Value,
-    /// The round's seed plus the call's offset; 100 and the attempt are added on the wire.
+    /// 0 for the likeliest answer; more, so that an answer that could not be read is not given again.
+    pub temperature: f64,
+    /// As on the wire.
     pub seed: u64,
 }
 
@@ -111,45 +110,21 @@ impl VlmError {
         }
     }
 
-    /// Whether the same request can be answered another time. Pictures may be fetched then, too, so only a refusal of
-    /// our key or address is hopeless.
-    pub fn is_retryable(&self) -> bool {
-        !matches!(
-            self,
+    /// Whether no other request would be answered either: yes when nobody answers, or the server says so; no when it answered
+    /// this one, only not well; none when it could be either.
+    pub fn is_outage(&self) -> Option<bool> {
+        match self {
+            Self::Unreachable(ExchangeError::Transport(_)) => Some(true),
+            Self::Unavailable { status: 500, .. } | Self::Timeout { .. } => None,
+            Self::Unavailable { .. } => Some(true),
+            // A wrong key, address or name of the model.
             Self::Refused {
                 status: 401 | 403 | 404,
                 ..
-            }
-        )
-    }
-}
-
-/// The temperature of attempt `attempt`: 0 for the first, so that a repeated round asks the same; then 0.15, 0.2, 0.25
-/// and so on (judge §4.2), never above 1.
-pub fn temperature(attempt: u32) -> f64 {
-    if attempt <= 1 {
-        return 0.0;
-    }
-    // In hundredths, because 0.1 + 0.05 is not 0.15.
-    f64::from((10 + 5 * (attempt - 1).min(18)).min(100)) / 100.0
-}
-
-/// The seed on the wire: the call's, plus 100, plus one an attempt after the first.
-pub fn wire_seed(seed: u64, attempt: u32) -> u64 {
-    seed.saturating_add(100)
-        .saturating_add(u64::from(attempt.saturating_sub(1)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_attempt_has_its_own_temperature_and_seed() {
-        let ladder: Vec<f64> = (1..=5).map(temperature).collect();
-        assert_eq!(ladder, [0.0, 0.15, 0.2, 0.25, 0.3]);
-        assert_eq!(temperature(u32::MAX), 1.0);
-        assert_eq!((wire_seed(7, 1), wire_seed(7, 3)), (107, 109));
-        assert_eq!(wire_seed(u64::MAX, 3), u64::MAX);
+            } => Some(true),
+            // Often a picture that could not be fetched: of one, or of all.
+            Self::Refused { .. } => None,
+            Self::Unreachable(_) | Self::Empty | Self::Malformed { .. } => Some(false),
+        }
     }
 }

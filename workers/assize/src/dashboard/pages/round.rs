@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::Path;
 use chrono::{DateTime, Utc};
 use schema::stage::Stage;
+use workflow::db::queue::{Outage, outages};
 
 use super::grid::Grid;
 use super::{
@@ -25,6 +26,8 @@ struct RoundPage {
 struct Summary {
     round: Round,
     stages: Vec<StageMark>,
+    /// What is out of service while the round goes on.
+    outages: Vec<Outage>,
     now: DateTime<Utc>,
 }
 
@@ -64,12 +67,25 @@ async fn parts(state: Arc<DashboardState>, number: i32) -> Result<Vec<Part>, Das
     let matches = rounds::matches(&mut connection, number, "matches").await?;
     let audit_matches = rounds::matches(&mut connection, number, "audits").await?;
     let audits = rounds::audits(&mut connection, number).await?;
+    let outages = if round.closed_at.is_none() && round.stage != CLOSED {
+        outages(&mut connection).await?
+    } else {
+        Vec::new()
+    };
     drop(connection);
 
     let stages = stages(&round);
     Ok(vec![
         bar,
-        Part::new("summary", &Summary { round, stages, now })?,
+        Part::new(
+            "summary",
+            &Summary {
+                round,
+                stages,
+                outages,
+                now,
+            },
+        )?,
         Part::new(
             "kinds",
             &Kinds {

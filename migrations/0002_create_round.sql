@@ -7,6 +7,8 @@ CREATE TABLE round (
     stage_since timestamptz NOT NULL DEFAULT now(),
     waits_for   text[]      NOT NULL DEFAULT '{}',
     winner      text,
+    -- How matches are measured, once it is published: fixed before the first duel.
+    judging     jsonb,
     closed_at   timestamptz
 );
 
@@ -74,6 +76,10 @@ CREATE TABLE match_result (
     position  bigint GENERATED ALWAYS AS IDENTITY,
     -- Whether report and matrix row are in the outbox. They go out in the order of play, not of measurement.
     published boolean NOT NULL DEFAULT false,
+    -- From 0; rises when a match is judged anew, because an operator asked for it or an earlier judgement was cancelled.
+    judgement integer NOT NULL DEFAULT 0,
+    -- The flow that measured it: its output holds the report.
+    job_key   text    NOT NULL DEFAULT '',
     PRIMARY KEY (round, matrix, left_side, right_side)
 );
 
@@ -104,6 +110,41 @@ CREATE TABLE superseded_pictures (
     -- Whether it is in the ledger.
     published    boolean NOT NULL DEFAULT false,
     PRIMARY KEY (round, matrix, left_side, right_side, shown_sha256)
+);
+
+-- Later measurements of matches near a threshold. They are published beside the first, which alone counts.
+CREATE TABLE repeated_match (
+    round     integer NOT NULL,
+    matrix    text    NOT NULL CHECK (matrix IN ('matches', 'audits')),
+    left_side text    NOT NULL,
+    right_side text   NOT NULL,
+    judgement integer NOT NULL,
+    -- From 1: the first measurement is in `match_result`.
+    run       integer NOT NULL CHECK (run > 0),
+    score     integer NOT NULL,
+    margin    double precision NOT NULL CHECK (margin BETWEEN -1 AND 1),
+    duels     integer NOT NULL,
+    job_key   text    NOT NULL,
+    recorded_at timestamptz NOT NULL DEFAULT now(),
+    published boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (round, matrix, left_side, right_side, judgement, run)
+);
+
+-- Results that an operator had judged again; published under `ledger/superseded/`.
+CREATE TABLE superseded_match (
+    round     integer NOT NULL,
+    matrix    text    NOT NULL CHECK (matrix IN ('matches', 'audits')),
+    left_side text    NOT NULL,
+    right_side text   NOT NULL,
+    judgement integer NOT NULL,
+    score     integer NOT NULL,
+    margin    double precision NOT NULL,
+    duels     integer NOT NULL,
+    job_key   text    NOT NULL,
+    operator  text    NOT NULL,
+    reason    text    NOT NULL CHECK (reason <> ''),
+    superseded_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (round, matrix, left_side, right_side, judgement)
 );
 
 CREATE TABLE generation_report (

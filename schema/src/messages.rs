@@ -66,6 +66,21 @@ pub fn pod_stats(round: RoundNumber, side: &Side) -> String {
     format!("Update pod stats for round {round}, miner {}", side.short())
 }
 
+/// `Judging rules for round {n}`: how its matches are measured, in the ledger.
+pub fn judging_rules(round: RoundNumber) -> String {
+    format!("Judging rules for round {round}")
+}
+
+/// `Measured again: {left10} vs {right10}`: a run beside the first, in the ledger.
+pub fn measured_again(left: &Side, right: &Hotkey) -> String {
+    format!("Measured again: {} vs {}", left.short(), right.short())
+}
+
+/// `Judged anew: {left10} vs {right10}`: an operator has set a result aside.
+pub fn judged_anew(left: &Side, right: &Hotkey) -> String {
+    format!("Judged anew: {} vs {}", left.short(), right.short())
+}
+
 /// `Match report: {left10} vs {right10}`.
 pub fn match_report(left: &Side, right: &Hotkey) -> String {
     format!("Match report: {} vs {}", left.short(), right.short())

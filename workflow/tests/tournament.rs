@@ -27,6 +27,7 @@ fn input() -> TournamentInput {
         submissions: Vec::new(),
         prompts: Vec::new(),
         seed: 1,
+        judging: workflow::round::judging::Judging::default(),
     }
 }
 
@@ -122,7 +123,6 @@ fn a_miner_that_is_out_is_not_regenerated_and_what_it_rents_is_given_back() {
     standing
         .regenerations
         .extend([regenerating(0, 0, "waiting")]);
-    standing.unfinished.push(key(0));
     let decision = decide(standing);
     assert!(!started(&decision, "regeneration").contains(&key(0)));
     assert_eq!(decision.moot[0].0, key(0));
@@ -190,7 +190,14 @@ fn decided() -> Standing {
 fn the_tournament_ends_only_when_nothing_of_it_can_write_any_more() {
     let mut standing = decided();
     let exploratory = "round/3/match/somebody/else".to_owned();
-    standing.unfinished = vec![exploratory.clone(), key(2)];
+    standing.under_way = vec![workflow::db::measurement::MatchUnderWay {
+        name: workflow::db::measurement::MatchName {
+            matrix: "matches",
+            left: "somebody".to_owned(),
+            right: Hotkey::new("else"),
+        },
+        key: exploratory.clone(),
+    }];
     standing
         .regenerations
         .extend([regenerating(2, 0, "waiting")]);

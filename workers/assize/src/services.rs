@@ -19,16 +19,17 @@ use crate::{
         render_service::{CachedRenderService, HttpRenderService, RenderSettings},
         vlm::{HttpVlm, VlmSettings},
     },
+    dashboard::Pictures,
     egress::Egress,
     handlers::Services,
     prompt_cache::PromptCache,
-    settings::{CloudSettings, Settings},
+    settings::{CloudSettings, Settings, StoreSettings, Variables},
 };
 
 /// One attempt against GitHub's API.
 const GITHUB_DEADLINE: Duration = Duration::from_secs(30);
 /// One attempt against the object store.
-const S3_DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const S3_DEADLINE: Duration = Duration::from_secs(60);
 /// One module at the renderer, its queue included.
 const RENDER_DEADLINE: Duration = Duration::from_secs(150);
 /// One call of the model.
@@ -99,6 +100,27 @@ pub fn services(pool: PgPool, settings: &Settings) -> anyhow::Result<Services> {
             .collect(),
         pods: Arc::new(HttpPods::new(egress, PodSettings::default())),
     })
+}
+
+/// Where a dashboard on its own takes pictures from: none when it is given no object store.
+///
+/// # Errors
+///
+/// If a variable of the object store is missing or wrong.
+pub fn pictures(variables: &Variables) -> anyhow::Result<Option<Pictures>> {
+    let Some(store) = StoreSettings::find(variables)? else {
+        return Ok(None);
+    };
+    let egress = Egress::new(&store.host_map).context("EGRESS_HOST_MAP cannot be used")?;
+    Ok(Some(Pictures {
+        layout: Layout::new(
+            store.s3.public_base.clone(),
+            DEFAULT_STORAGE_KEY_TEMPLATE,
+            DEFAULT_STORAGE_ROOT_FOLDER,
+        ),
+        prompts: Arc::new(PromptCache::new(HttpPromptImages::new(egress))),
+        store: Arc::new(S3ObjectStore::new(store.s3)),
+    }))
 }
 
 fn client(cloud: &CloudSettings, egress: &Egress, port: u16) -> Arc<dyn GpuCloud> {

@@ -7,8 +7,14 @@ use std::{collections::HashMap, path::PathBuf, str::FromStr, time::Duration};
 
 use secrecy::SecretString;
 use url::Url;
+use workflow::round::judging::Judging;
 
-use crate::{clients::clouds::CloudKind, handlers::RoundSettings, roles::Role};
+use crate::{
+    clients::{clouds::CloudKind, object_store::S3Settings},
+    handlers::RoundSettings,
+    roles::Role,
+    services::S3_DEADLINE,
+};
 
 /// A setting that is missing or wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -174,6 +180,49 @@ fn wrong(name: &str, value: &str, expected: &'static str) -> SettingsError {
         name: name.to_owned(),
         value: value.to_owned(),
         expected,
+    }
+}
+
+/// The object store alone, for processes that only show what is in it.
+#[derive(Debug)]
+pub struct StoreSettings {
+    /// `R2_ENDPOINT`, `R2_BUCKET`, `R2_ACCESS_KEY_ID`, `R2_SECRET_ACCESS_KEY`, `CDN_URL`.
+    pub s3: S3Settings,
+    /// `EGRESS_HOST_MAP`.
+    pub host_map: Vec<(String, Url)>,
+}
+
+impl StoreSettings {
+    /// Reads them, if there is an `R2_ENDPOINT`.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`] for the first variable that is missing or wrong beside it.
+    pub fn find(v: &Variables) -> Result<Option<Self>, SettingsError> {
+        if v.find("R2_ENDPOINT").is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            s3: S3Settings {
+                endpoint: v.url("R2_ENDPOINT", "")?,
+                bucket: v.find("R2_BUCKET").unwrap_or("404-gen").to_owned(),
+                access_key_id: v
+                    .required("R2_ACCESS_KEY_ID", "key of the object store")?
+                    .to_owned(),
+                secret_access_key: v.secret(
+                    true,
+                    "R2_SECRET_ACCESS_KEY",
+                    "secret key of the object store",
+                )?,
+                public_base: v
+                    .find("CDN_URL")
+                    .unwrap_or("https://subnet404.xyz")
+                    .trim_end_matches('/')
+                    .to_owned(),
+                attempt_deadline: S3_DEADLINE,
+            },
+            host_map: host_map(v.find("EGRESS_HOST_MAP").unwrap_or(""))?,
+        }))
     }
 }
 
@@ -428,8 +477,46 @@ fn round(v: &Variables, rents: bool) -> Result<RoundSettings, SettingsError> {
                 )
             })?,
         },
+        judging: judging(v)?,
     })
 }
+
+fn judging(v: &Variables) -> Result<Judging, SettingsError> {
+    let default = Judging::default();
+    let band: f64 = v.parsed(
+        "NEAR_BAND_PROMPTS",
+        default.near_band_prompts,
+        "a number of prompts",
+    )?;
+    if !(0.0..=1e6).contains(&band) {
+        return Err(wrong(
+            "NEAR_BAND_PROMPTS",
+            &band.to_string(),
+            "a number of prompts, 0 or more",
+        ));
+    }
+    let repeats: u32 = v.parsed("NEAR_REPEATS", default.near_repeats, "a number of runs")?;
+    if repeats > MOST_NEAR_REPEATS {
+        return Err(wrong(
+            "NEAR_REPEATS",
+            &repeats.to_string(),
+            "a number of runs, at most 20",
+        ));
+    }
+    Ok(Judging {
+        curtail: v.parsed("CURTAIL_MATCHES", default.curtail, "true or false")?,
+        near_band_prompts: band,
+        near_repeats: repeats,
+        speculative_audits: v.parsed(
+            "SPECULATIVE_AUDITS",
+            default.speculative_audits,
+            "a number of miners",
+        )?,
+    })
+}
+
+/// More measurements of one match than anybody looks at.
+const MOST_NEAR_REPEATS: u32 = 20;
 
 #[cfg(test)]
 mod tests {
@@ -535,6 +622,9 @@ mod tests {
                 "DUEL_THRESHOLDS",
                 r#"{"front_draw_gap": 0.7, "unheard_of": 1}"#,
             ),
+            ("NEAR_BAND_PROMPTS", "-1"),
+            ("NEAR_REPEATS", "21"),
+            ("CURTAIL_MATCHES", "perhaps"),
         ] {
             let mut variables = complete();
             variables.0.insert(name.to_owned(), value.to_owned());

@@ -218,7 +218,7 @@ pub async fn claim(
                         woken = false
          FROM due WHERE job.id = due.id
          RETURNING due.paused, job.id, job.attempt, job.kind, job.name, job.version, job.key, job.parent_id, job.round, job.queue,
-                   job.failures, job.max_failures, job.input, job.claimed_at",
+                   job.priority, job.failures, job.max_failures, job.input, job.claimed_at",
     )
     .bind(worker)
     .bind(queues)
@@ -243,6 +243,7 @@ pub async fn claim(
             parent_id: row.try_get("parent_id")?,
             round: row.try_get("round")?,
             queue,
+            priority: row.try_get("priority")?,
             failures: row.try_get("failures")?,
             max_failures: row.try_get("max_failures")?,
             input: row.try_get("input")?,

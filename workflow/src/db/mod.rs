@@ -13,15 +13,18 @@ pub mod ending;
 pub mod event;
 pub mod hand_edit;
 pub mod job;
+pub mod measurement;
 pub mod mirror;
 pub mod operator;
 pub mod queue;
 pub mod records;
 pub mod recovered;
+pub mod rejudge;
 pub mod retention;
 pub mod shown;
 pub mod state_file;
 pub mod tournament;
+pub mod waits;
 pub mod worker;
 
 use sqlx::{PgConnection, PgPool};

@@ -33,6 +33,9 @@ pub enum OperatorError {
     /// No edit waits for a decision under this number.
     #[error("there is no conflict {0} that waits for a decision")]
     UnknownConflict(i64),
+    /// Nothing can be judged anew any more.
+    #[error("round {0} has its champion: nothing of it is judged anew any more")]
+    TournamentOver(RoundNumber),
     /// The database failed.
     #[error("the database did not answer as expected")]
     Database(#[from] sqlx::Error),
@@ -480,6 +483,15 @@ impl Target {
             text: path.to_owned(),
             round: round.map(|round| round.0 as i32),
             job: None,
+        }
+    }
+
+    /// A job; told in its round's ledger.
+    pub fn job(key: &str) -> Self {
+        Self {
+            text: key.to_owned(),
+            round: None,
+            job: Some(key.to_owned()),
         }
     }
 

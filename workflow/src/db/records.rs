@@ -1,7 +1,9 @@
 //! Rows of the round's tables, written in the transaction that completes the step they come from.
 
 use serde_json::Value;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, types::Json};
+
+use crate::round::judging::{Judging, Measurement};
 
 /// One row. Writing the same row again changes nothing but its values.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,6 +66,17 @@ pub enum Record {
         margin: f64,
         /// Number of duels.
         duels: i32,
+        /// Which judgement of the match, and which run of it: the first run counts, later ones stand beside it.
+        measurement: Measurement,
+        /// Key of the flow that measured it.
+        job_key: String,
+    },
+    /// How the round's matches are measured is public now.
+    Judging {
+        /// Round.
+        round: u32,
+        /// The rules.
+        judging: Judging,
     },
     /// What a finished match was judged on. A result on other pictures is superseded and to be published again.
     MatchShown {
@@ -101,6 +114,8 @@ pub enum Record {
         left: String,
         /// Right side as in the matrix.
         right: String,
+        /// Which measurement.
+        measurement: Measurement,
     },
     /// A miner's regeneration report.
     Report {
@@ -256,19 +271,34 @@ impl Record {
             .bind(duel.winner)
             .bind(&duel.decided_by)
             .bind(&duel.job_key),
-            Self::Match { round, matrix, left, right, score, margin, duels } => sqlx::query(
-                "INSERT INTO match_result (round, matrix, left_side, right_side, score, margin, duels)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7)
-                 ON CONFLICT (round, matrix, left_side, right_side) DO UPDATE
-                 SET score = excluded.score, margin = excluded.margin, duels = excluded.duels, recorded_at = now()",
-            )
-            .bind(*round as i32)
-            .bind(*matrix)
-            .bind(left)
-            .bind(right)
-            .bind(score)
-            .bind(margin)
-            .bind(duels),
+            Self::Match { round, matrix, left, right, score, margin, duels, measurement, job_key } => {
+                let insert = if measurement.run == 0 {
+                    // A later judgement replaces an earlier one; a late end of an earlier one replaces nothing.
+                    "INSERT INTO match_result (round, matrix, left_side, right_side, score, margin, duels, judgement, job_key)
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+                     ON CONFLICT (round, matrix, left_side, right_side) DO UPDATE
+                     SET score = excluded.score, margin = excluded.margin, duels = excluded.duels, recorded_at = now(),
+                         judgement = excluded.judgement, job_key = excluded.job_key
+                     WHERE match_result.judgement <= excluded.judgement"
+                } else {
+                    "INSERT INTO repeated_match (round, matrix, left_side, right_side, score, margin, duels, judgement, job_key, run)
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING"
+                };
+                let insert = sqlx::query(insert)
+                    .bind(*round as i32)
+                    .bind(*matrix)
+                    .bind(left)
+                    .bind(right)
+                    .bind(score)
+                    .bind(margin)
+                    .bind(duels)
+                    .bind(measurement.judgement as i32)
+                    .bind(job_key);
+                if measurement.run == 0 { insert } else { insert.bind(measurement.run as i32) }
+            }
+            Self::Judging { round, judging } => {
+                sqlx::query("UPDATE round SET judging = $2 WHERE round = $1").bind(*round as i32).bind(Json(judging))
+            }
             Self::MatchShown { round, matrix, left, right, shown_sha256, job_key, score, margin } => sqlx::query(
                 "WITH old AS (
                      SELECT * FROM match_shown
@@ -301,14 +331,22 @@ impl Record {
                     .bind(*round as i32)
                     .bind(job_key)
             }
-            Self::MatchPublished { round, matrix, left, right } => sqlx::query(
-                "UPDATE match_result SET published = true
-                 WHERE round = $1 AND matrix = $2 AND left_side = $3 AND right_side = $4",
-            )
-            .bind(*round as i32)
-            .bind(*matrix)
-            .bind(left)
-            .bind(right),
+            Self::MatchPublished { round, matrix, left, right, measurement } => {
+                let show = if measurement.run == 0 {
+                    "UPDATE match_result SET published = true
+                     WHERE round = $1 AND matrix = $2 AND left_side = $3 AND right_side = $4 AND judgement = $5"
+                } else {
+                    "UPDATE repeated_match SET published = true
+                     WHERE round = $1 AND matrix = $2 AND left_side = $3 AND right_side = $4 AND judgement = $5 AND run = $6"
+                };
+                let show = sqlx::query(show)
+                    .bind(*round as i32)
+                    .bind(*matrix)
+                    .bind(left)
+                    .bind(right)
+                    .bind(measurement.judgement as i32);
+                if measurement.run == 0 { show } else { show.bind(measurement.run as i32) }
+            }
             Self::Report { round, hotkey, outcome, repeats, reason } => sqlx::query(
                 "INSERT INTO generation_report (round, hotkey, outcome, repeats, reason) VALUES ($1, $2, $3, $4, $5)
                  ON CONFLICT (round, hotkey) DO UPDATE

@@ -6,12 +6,10 @@
 
 use std::collections::HashMap;
 
-use anyhow::Context as _;
 use schema::{
     Hotkey, RoundNumber, Side,
-    files::{AuditLeft, Matrix, report::MatchReport},
+    files::{AuditLeft, Matrix},
 };
-use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::tournament::{Shown, Standing};
@@ -40,8 +38,7 @@ pub struct SupersededResult {
     pub job_key: String,
 }
 
-/// Takes results out of the observation whose sides show something else now, and gives the reports of those that were judged
-/// again. Results without a digest (walkovers, a recovered round) keep their ground.
+/// Takes results out of the observation whose sides show something else now. Results without a digest (walkovers, a recovered round) keep their ground.
 ///
 /// # Errors
 ///
@@ -51,21 +48,19 @@ pub async fn withdraw_stale(
     round: RoundNumber,
     standing: &mut Standing,
 ) -> anyhow::Result<()> {
-    let judged: Vec<(String, String, String, String, String)> = sqlx::query_as(
-        "SELECT matrix, left_side, right_side, shown_sha256, job_key FROM match_shown WHERE round = $1",
+    let judged: Vec<(String, String, String, String)> = sqlx::query_as(
+        "SELECT matrix, left_side, right_side, shown_sha256 FROM match_shown WHERE round = $1",
     )
     .bind(round.0 as i32)
     .fetch_all(&mut *conn)
     .await?;
     let now = super::tournament::shown(conn, round).await?;
-    let mut again = Vec::new();
-    for (matrix, left, right, shown, job_key) in judged {
+    for (matrix, left, right, shown) in judged {
         let right = Hotkey::new(right);
         let Some(current) = shown_now(&now, &matrix, &left, &right) else {
             continue;
         };
         if current == shown {
-            again.push(job_key);
             continue;
         }
         let all = if matrix == Pairing::MATCHES {
@@ -74,9 +69,15 @@ pub async fn withdraw_stale(
             &mut standing.observation.audits
         };
         *all = without(all, &left, &right);
+        standing.measured.retain(|measured| {
+            (
+                measured.name.matrix,
+                &measured.name.left,
+                &measured.name.right,
+            ) != (matrix.as_str(), &left, &right)
+        });
         standing.stale.insert((matrix, left, right), current);
     }
-    reports_of_pictures(conn, &again, standing).await?;
     standing.superseded = sqlx::query_as(
         "SELECT matrix, left_side, right_side, score, margin, shown_sha256, job_key FROM superseded_pictures
          WHERE round = $1 AND NOT published ORDER BY superseded_at, job_key",
@@ -120,34 +121,4 @@ pub(crate) fn suffix(shown_sha256: &str) -> String {
         Some(short) => format!("/pictures/{short}"),
         None => String::new(),
     }
-}
-
-/// Unpublished reports of matches that were judged again stand under the key of the first judgement, as all others do.
-async fn reports_of_pictures(
-    conn: &mut PgConnection,
-    keys: &[String],
-    standing: &mut Standing,
-) -> anyhow::Result<()> {
-    let again: Vec<&String> = keys
-        .iter()
-        .filter(|key| key.contains("/pictures/"))
-        .collect();
-    if again.is_empty() {
-        return Ok(());
-    }
-    let reports: Vec<(String, Value)> = sqlx::query_as(
-        "SELECT key, output -> 'report' FROM job WHERE key = ANY($1) AND output -> 'report' IS NOT NULL",
-    )
-    .bind(&again)
-    .fetch_all(conn)
-    .await?;
-    for (key, report) in reports {
-        let report: Option<MatchReport> = serde_json::from_value(report)
-            .with_context(|| format!("the stored report of {key} has another shape"))?;
-        let plain = key.split("/pictures/").next().unwrap_or_default();
-        if let (Some(report), true) = (report, standing.published.reports.contains_key(plain)) {
-            standing.published.reports.insert(plain.to_owned(), report);
-        }
-    }
-    Ok(())
 }

@@ -1,6 +1,6 @@
 //! What the tournament observes: one snapshot of the round's tables.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use anyhow::Context as _;
 use schema::{
@@ -15,8 +15,10 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use sqlx::{PgConnection, types::Json};
 
+use super::measurement::{MatchName, MatchUnderWay, MeasuredMatch};
 use super::shown::{Stale, SupersededResult};
 use crate::round::judge::{DuelOutput, DuelSide, Pairing};
+use crate::round::judging::Measurement;
 use crate::rules::{
     matches::Outputs,
     tournament::{Delivered, Observation},
@@ -35,8 +37,18 @@ pub struct Standing {
     pub renting: usize,
     /// Miners whose build is decided.
     pub built: BTreeSet<Hotkey>,
-    /// Keys of the tournament's own flows that have not ended.
-    pub unfinished: Vec<String>,
+    /// Measured matches and audits.
+    pub measured: Vec<MeasuredMatch>,
+    /// Matches and audits that are being played, first runs only.
+    pub under_way: Vec<MatchUnderWay>,
+    /// Later runs that exist, finished or not.
+    pub repeats: HashSet<(MatchName, Measurement)>,
+    /// Later runs that are finished.
+    pub repeated: HashSet<(MatchName, Measurement)>,
+    /// Which judgement of a match comes next, where it is not the first.
+    pub next_judgement: HashMap<MatchName, u32>,
+    /// Whether the rules of measurement are public.
+    pub judging_published: bool,
     /// Which prompts each miner delivered.
     pub submitted_stems: HashMap<Hotkey, BTreeSet<String>>,
     /// Measured matches that count no more, because a side shows something else now.
@@ -70,8 +82,8 @@ pub struct Published {
     pub matches: Matrix,
     /// Rows of `audit_matrix.csv`.
     pub audits: Matrix,
-    /// Reports of unpublished matches and audits, by the key of their flow.
-    pub reports: HashMap<String, MatchReport>,
+    /// Measurements that are not public, with their reports; a walkover has none.
+    pub pending: Vec<(MatchName, Measurement, Option<MatchReport>)>,
 }
 
 /// Reads the round's standing.
@@ -85,7 +97,8 @@ pub async fn standing(
     prompts: usize,
 ) -> anyhow::Result<Standing> {
     let mut standing = Standing::default();
-    measurements(conn, round, &mut standing).await?;
+    super::measurement::read(conn, round, &mut standing).await?;
+    super::measurement::read_jobs(conn, round, &mut standing).await?;
     standing.observation.reports = reports(conn, round).await?;
     standing.observation.source_audits =
         file::<SourceAudits>(conn, &paths::source_audit(round)).await?;
@@ -100,6 +113,12 @@ pub async fn standing(
         .fetch_all(&mut *conn)
         .await?;
     standing.built = built.into_iter().map(Hotkey::new).collect();
+    standing.judging_published =
+        sqlx::query_scalar::<_, bool>("SELECT judging IS NOT NULL FROM round WHERE round = $1")
+            .bind(round.0 as i32)
+            .fetch_optional(&mut *conn)
+            .await?
+            .unwrap_or(false);
     super::shown::withdraw_stale(conn, round, &mut standing).await?;
     Ok(standing)
 }
@@ -111,8 +130,7 @@ async fn flows(
 ) -> anyhow::Result<()> {
     let flows: Vec<(String, Option<String>, i32, String)> = sqlx::query_as(
         "SELECT key, input ->> 'side', coalesce((input ->> 'again')::int, 0), state FROM job
-         WHERE round = $1 AND kind = 'flow' AND (name = 'regeneration' OR name IN ('match', 'compare') AND finished_at IS NULL)
-         ORDER BY id",
+         WHERE round = $1 AND kind = 'flow' AND name = 'regeneration' ORDER BY id",
     )
     .bind(round.0 as i32)
     .fetch_all(&mut *conn)
@@ -124,67 +142,14 @@ async fn flows(
             state,
         };
         match side.as_deref().map(Side::from) {
-            None => standing.unfinished.push(flow.key),
+            None => {}
             Some(Side::Leader) => standing.renting += usize::from(flow.is_running()),
             Some(Side::Miner(hotkey)) => {
-                if flow.is_running() {
-                    standing.renting += 1;
-                    standing.unfinished.push(flow.key.clone());
-                }
+                standing.renting += usize::from(flow.is_running());
                 // In the order of their beginning: the last one stays.
                 standing.regenerations.insert(hotkey, flow);
             }
         }
-    }
-    Ok(())
-}
-
-async fn measurements(
-    conn: &mut PgConnection,
-    round: RoundNumber,
-    standing: &mut Standing,
-) -> anyhow::Result<()> {
-    let rows: Vec<(String, String, String, f64, bool)> = sqlx::query_as(
-        "SELECT matrix, left_side, right_side, margin, published FROM match_result WHERE round = $1 ORDER BY position",
-    )
-    .bind(round.0 as i32)
-    .fetch_all(&mut *conn)
-    .await?;
-    let mut unpublished = Vec::new();
-    for (matrix, left, right, margin, public) in rows {
-        let right = Hotkey::new(right);
-        let (all, shown, kind) = if matrix == "matches" {
-            (
-                &mut standing.observation.matches,
-                &mut standing.published.matches,
-                "match",
-            )
-        } else {
-            (
-                &mut standing.observation.audits,
-                &mut standing.published.audits,
-                "compare",
-            )
-        };
-        all.insert(&left.as_str(), &right, margin);
-        if public {
-            shown.insert(&left.as_str(), &right, margin);
-        } else {
-            unpublished.push(format!("round/{round}/{kind}/{left}/{right}"));
-        }
-    }
-    let reports: Vec<(String, Value)> =
-        sqlx::query_as("SELECT key, output -> 'report' FROM job WHERE key = ANY($1) AND output -> 'report' IS NOT NULL")
-            .bind(&unpublished)
-            .fetch_all(conn)
-            .await?;
-    for (key, report) in reports {
-        let report: Option<MatchReport> = serde_json::from_value(report)
-            .with_context(|| format!("the stored report of {key} has another shape"))?;
-        standing
-            .published
-            .reports
-            .extend(report.map(|report| (key, report)));
     }
     Ok(())
 }

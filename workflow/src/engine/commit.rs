@@ -46,6 +46,8 @@ pub struct Claim {
     pub round: Option<i32>,
     /// Queue it came from.
     pub queue: String,
+    /// Lower first; children that name none of their own have it too.
+    pub priority: i16,
     /// Failures so far.
     pub failures: i16,
     /// Failures before parking.

@@ -18,6 +18,7 @@ pub use crate::engine::new_job::NewJob;
 use crate::engine::{
     effects::Effects,
     inline::InlineRunner,
+    new_job::DEFAULT_PRIORITY,
     reconciler::Reconciler,
     step::{OnExhausted, Step},
 };
@@ -36,8 +37,8 @@ pub trait FlowDefinition: Send + Sync + 'static {
     const VERSION: i32 = 1;
     /// Older versions whose open flows this code continues correctly.
     const CONTINUES: &'static [i32] = &[];
-    /// Lower runs first.
-    const PRIORITY: i16 = 100;
+    /// Lower runs first. A flow that names none has the priority of the flow that starts it, and so have its steps.
+    const PRIORITY: i16 = DEFAULT_PRIORITY;
 
     /// What the flow is started with.
     type Input: Serialize + DeserializeOwned + Send + Sync + Clone;
@@ -142,6 +143,7 @@ pub enum OnFailure {
 pub struct Flow {
     key: String,
     round: Option<i32>,
+    priority: i16,
     attempt: i32,
     state: Arc<Mutex<PassState>>,
     inline: Arc<InlineRunner>,
@@ -154,15 +156,12 @@ impl Flow {
             history,
             ..PassState::default()
         };
-        let (key, round, attempt) = (
-            inline.claim.key.clone(),
-            inline.claim.round,
-            inline.claim.attempt,
-        );
+        let claim = &inline.claim;
         Self {
-            key,
-            round,
-            attempt,
+            key: claim.key.clone(),
+            round: claim.round,
+            priority: claim.priority,
+            attempt: claim.attempt,
             state: Arc::new(Mutex::new(state)),
             inline,
         }
@@ -170,6 +169,11 @@ impl Flow {
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, PassState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The priority of the flow's own job.
+    pub fn priority(&self) -> i16 {
+        self.priority
     }
 
     /// Runs a step, or answers with what it answered before.
@@ -352,10 +356,18 @@ impl Flow {
     }
 
     fn start(&self, mut job: NewJob) {
-        job.round = job.round.or(self.round);
+        self.inherit(&mut job);
         let mut state = self.lock();
         if state.started.insert(job.key.clone()) {
             state.starts.push(job);
+        }
+    }
+
+    /// What a child has of its flow unless it names its own.
+    fn inherit(&self, job: &mut NewJob) {
+        job.round = job.round.or(self.round);
+        if job.priority == DEFAULT_PRIORITY {
+            job.priority = self.priority;
         }
     }
 
@@ -376,7 +388,7 @@ impl Flow {
     /// The first attempt of a step, here and now.
     async fn run_inline<S: Step>(&self, key: &str, input: &S::Input) -> Result<(), FlowError> {
         let mut job = NewJob::step::<S>(input).map_err(|source| shape("input", key, source))?;
-        job.round = job.round.or(self.round);
+        self.inherit(&mut job);
         self.lock().inline_running += 1;
         let recorded = self
             .inline

@@ -49,6 +49,8 @@ pub struct NewJob {
 const FLOW_MAX_FAILURES: i16 = 5;
 /// Before flows, which it feeds.
 const RECONCILER_PRIORITY: i16 = 50;
+/// The priority of flows and steps that name none: those started by a flow get the flow's.
+pub(crate) const DEFAULT_PRIORITY: i16 = 100;
 
 impl NewJob {
     fn new(kind: &'static str, name: &str, key: String, queue: &str, input: Value) -> Self {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::effects::Effects;
+use crate::engine::{effects::Effects, new_job::DEFAULT_PRIORITY};
 
 /// One named unit of outside work.
 ///
@@ -21,8 +21,8 @@ pub trait Step: Send + Sync + 'static {
     const MAX_FAILURES: u16 = 8;
     /// How long one attempt may take. A hung handler is cut here and counted as our failure.
     const DEADLINE: Duration = Duration::from_secs(120);
-    /// Lower runs first within a queue.
-    const PRIORITY: i16 = 100;
+    /// Lower runs first within a queue. A step that names none has the priority of the flow that asks for it.
+    const PRIORITY: i16 = DEFAULT_PRIORITY;
     /// The first attempt runs inside the flow's own pass instead of the queue, and its result is recorded together with
     /// those of other flows. For short steps; retries come from the queue.
     const INLINE: bool = false;

@@ -11,8 +11,8 @@
 
 use chrono::{DateTime, Utc};
 use schema::{
-    BlockNumber, Hotkey, RoundNumber, Side, Stem,
-    files::{Config, GenerationReport, Verdict},
+    BlockNumber, Hotkey, IndexMap, RoundNumber, Side, Stem,
+    files::{Config, GenerationReport, Verdict, report::DuelWinner},
     paths::{self, LedgerFile},
 };
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,7 @@ use crate::{
     round::{
         flows::DuelInput,
         judge::DuelOutput,
+        judging::{Judging, Measurement},
         steps::{ModuleFault, RegenerateOutput},
     },
     rules::generation_report::RegenerationLimits,
@@ -181,6 +182,49 @@ pub enum Decision {
         win_margin: f64,
         /// Regenerations that were asked for.
         audit_repeats: u32,
+    },
+    /// How the matches of the round are measured; told before the first result.
+    JudgingRules {
+        /// The rules.
+        rules: Judging,
+    },
+    /// A run beside the first of a match near a threshold. It decides nothing.
+    MeasuredAgain {
+        /// `matches` or `audits`.
+        matrix: String,
+        /// Left side as in the matrix.
+        left: String,
+        /// Right side.
+        right: Hotkey,
+        /// Which judgement, and which run of it.
+        measurement: Measurement,
+        /// Right wins minus left wins.
+        score: i64,
+        /// Score by number of prompts.
+        margin: f64,
+        /// Who won each duel.
+        winners: IndexMap<Stem, DuelWinner>,
+    },
+    /// A result that an operator had judged anew.
+    JudgedAnew {
+        /// `matches` or `audits`.
+        matrix: String,
+        /// Left side as in the matrix.
+        left: String,
+        /// Right side.
+        right: Hotkey,
+        /// Which judgement it was.
+        judgement: u32,
+        /// Right wins minus left wins.
+        score: i64,
+        /// Score by number of prompts.
+        margin: f64,
+        /// Who.
+        operator: String,
+        /// Why.
+        reason: String,
+        /// Where the old result is kept.
+        kept_as: String,
     },
     /// The champion of the timeline.
     Winner {

@@ -16,8 +16,10 @@
 pub mod entry;
 pub mod flows;
 pub mod judge;
+pub mod judging;
 pub mod ledger;
 pub mod steps;
+pub mod waits;
 
 use crate::engine::Registry;
 

@@ -56,6 +56,25 @@ pub fn can_stop(progress: MatchProgress, thresholds: &[f64]) -> bool {
     })
 }
 
+/// How many more duels must at least be judged before the match can stop: 0 when it can stop now. Judging so many at once
+/// judges none in vain, whatever they bring.
+pub fn fewest_until_stop(progress: MatchProgress, thresholds: &[f64]) -> u32 {
+    let can_stop_after = |more: u32| {
+        (-i64::from(more)..=i64::from(more)).any(|points| {
+            let then = MatchProgress {
+                score: progress.score.saturating_add(points),
+                judged: progress.judged.saturating_add(more),
+                ..progress
+            };
+            can_stop(then, thresholds)
+        })
+    };
+    let remaining = progress.remaining();
+    (0..remaining)
+        .find(|more| can_stop_after(*more))
+        .unwrap_or(remaining)
+}
+
 /// The thresholds of a tournament match.
 pub fn match_thresholds(win_margin: f64) -> [f64; 1] {
     [win_margin]
@@ -186,6 +205,24 @@ mod tests {
             for threshold in thresholds {
                 prop_assert_eq!(wins(margin, threshold), wins(full, threshold));
             }
+        }
+
+        #[test]
+        fn waves_judge_exactly_the_duels_that_one_by_one_would(
+            points in proptest::collection::vec(-1_i64..=1, 0..100), thresholds in proptest::collection::vec(-0.3..0.3_f64, 0..3)
+        ) {
+            let mut progress = MatchProgress { score: 0, judged: 0, prompts: points.len() as u32 };
+            loop {
+                let wave = fewest_until_stop(progress, &thresholds);
+                if wave == 0 {
+                    break;
+                }
+                for _ in 0..wave {
+                    progress.score += points[progress.judged as usize];
+                    progress.judged += 1;
+                }
+            }
+            prop_assert_eq!((progress.margin(), progress.judged), curtailed(&points, &thresholds));
         }
 
         #[test]

@@ -32,6 +32,7 @@ fn tournament() -> TournamentInput {
         submissions: vec![(Hotkey::new("5F"), submission)],
         prompts: prompts(&["chair"]),
         seed: 7,
+        judging: workflow::round::judging::Judging::default(),
     }
 }
 

@@ -266,6 +266,8 @@ pub fn challenge(stems: &[&str]) -> MatchInput {
         prompts: prompts(stems),
         seed: 7,
         pictures: String::new(),
+        measurement: workflow::round::judging::Measurement::default(),
+        stop_at: Vec::new(),
     }
 }
 

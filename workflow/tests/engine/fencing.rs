@@ -7,6 +7,7 @@ use workflow::{
         Effects, MirrorChange, NewJob,
         commit::{End, Verdict, commit},
     },
+    round::judging::Measurement,
 };
 
 use crate::support::*;
@@ -73,6 +74,8 @@ fn rich_effects(margin: f64) -> Effects {
             score: 1,
             margin,
             duels: 1,
+            measurement: Measurement::default(),
+            job_key: "round/1/match/leader/5A".to_owned(),
         }],
         events: vec![("told".to_owned(), 1.into())],
         starts: vec![NewJob::flow::<Script>(&Plan::new("next", [])).unwrap()],

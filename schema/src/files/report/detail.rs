@@ -29,6 +29,29 @@ impl DuelDetail {
     pub const NO_LEFT_PREVIEW: &str = "no preview from left";
     /// Right lacks pictures: left wins.
     pub const NO_RIGHT_PREVIEW: &str = "no preview from right";
+    /// Why a duel of a curtailed match was not judged.
+    pub const CURTAILED: &str = "not judged: it could not change a decision any more";
+}
+
+impl DuelDetail {
+    /// This detail in the published order of keys. A database that stores JSON by its meaning hands it back in another
+    /// order, in which it reads as [`DuelDetail::Other`].
+    #[must_use]
+    pub fn in_published_order(self) -> Self {
+        let Self::Other(value) = self else {
+            return self;
+        };
+        let typed = match MissingViews::deserialize(&value) {
+            Ok(missing) => Some(Self::MissingViews {
+                reason: missing.reason,
+            }),
+            Err(_) => Judged::deserialize(&value).ok().map(Self::from),
+        };
+        // Equal values here, whatever their order: a key that is not ours must not get lost.
+        typed
+            .filter(|typed| serde_json::to_value(typed).is_ok_and(|rewritten| rewritten == value))
+            .unwrap_or(Self::Other(value))
+    }
 }
 
 impl From<Judged> for DuelDetail {
@@ -394,6 +417,19 @@ mod tests {
         ] {
             assert!(matches!(round_trip(text), DuelDetail::Other(_)), "{text}");
         }
+    }
+
+    #[test]
+    fn a_detail_that_a_database_has_reordered_is_published_in_order() {
+        let published = format!(r#"{{{S1},"decided_by":"S1","issues":"A lacks a leg."}}"#);
+        let stored = format!(r#"{{"issues":"A lacks a leg.","decided_by":"S1",{S1}}}"#);
+        let read: DuelDetail = serde_json::from_str(&stored).unwrap();
+        assert_eq!(
+            serde_json::to_string(&read.in_published_order()).unwrap(),
+            published
+        );
+        let foreign = round_trip(r#"{"reason":"no preview from left","more":1}"#);
+        assert_eq!(foreign.clone().in_published_order(), foreign);
     }
 
     #[test]

@@ -28,6 +28,7 @@ use workflow::{
         entry::Prompt,
         flows::{Match, MatchInput},
         judge::Judge,
+        judging::Measurement,
         queues, steps,
     },
     rules::{duel::DuelThresholds, matches::Play, vlm_calls},
@@ -245,6 +246,8 @@ async fn prepare(
         prompts: prompts.clone(),
         seed: 1,
         pictures: String::new(),
+        measurement: Measurement::default(),
+        stop_at: Vec::new(),
     };
     Ok(hotkeys.into_iter().map(challenge).collect())
 }

@@ -1,5 +1,7 @@
 //! `assize bench …`: measurements, as one JSON object or as text.
 
+mod curtailment;
+
 use std::{fs::Permissions, os::unix::fs::PermissionsExt as _, path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -17,6 +19,8 @@ pub enum BenchCommand {
     Validate(FileArgs),
     /// How busy the judge keeps a vision-language model of fixed latency and capacity.
     Duels(DuelsArgs),
+    /// What it saves to stop matches when no remaining duel can change a decision.
+    Curtailment(CurtailmentArgs),
     /// The engine, on a PostgreSQL of its own with the settings of production.
     Engine(EngineArgs),
     /// One process of the engine's `replicas`.
@@ -85,6 +89,20 @@ impl From<EngineMeasure> for Measure {
     }
 }
 
+/// Which matches to stop early.
+#[derive(Debug, Clone, Args)]
+pub struct CurtailmentArgs {
+    /// Random tournaments to play both ways.
+    #[arg(long, default_value_t = 10_000)]
+    pub tournaments: u32,
+    /// A state repository whose published matches are played both ways too.
+    #[arg(long, value_name = "DIR")]
+    pub from: Option<PathBuf>,
+    /// One JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Which modules.
 #[derive(Debug, Clone, Args)]
 pub struct FileArgs {
@@ -107,6 +125,10 @@ pub struct FileArgs {
 
 pub(super) async fn run(command: BenchCommand) -> anyhow::Result<()> {
     match command {
+        BenchCommand::Curtailment(args) => print(
+            args.json,
+            &curtailment::run(args.tournaments, args.from.as_deref())?,
+        ),
         BenchCommand::Validate(args) => print(
             args.json,
             &render::bench::validate(&args.files, args.repeats)?,

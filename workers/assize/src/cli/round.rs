@@ -2,7 +2,8 @@
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use workflow::db::{operator::Filter, retention};
+use schema::{Hotkey, RoundNumber};
+use workflow::db::{measurement::MatchName, operator::Filter, rejudge::judge_anew, retention};
 
 use super::{
     job::{Action, act},
@@ -32,8 +33,27 @@ pub enum RoundCommand {
     Retry(RoundArgs),
     /// Cancel everything of a round that has not ended, for good.
     Cancel(RoundArgs),
+    /// Set the result of a match aside and have it judged anew; the old result stays public.
+    Rejudge(RejudgeArgs),
     /// Remove the jobs, attempts and outbox of a round that is closed and mirrored; what it recorded stays.
     Prune(RoundArgs),
+}
+
+/// Which match, by whom, and why.
+#[derive(Debug, Clone, Args)]
+pub struct RejudgeArgs {
+    /// Round.
+    pub round: u32,
+    /// Left side as in the matrix: `leader` or a hotkey; of an audit `submitted_1`, `leader_1` or `{hotkey}_1`.
+    pub left: String,
+    /// Right side: a hotkey.
+    pub right: String,
+    /// It is a row of audit_matrix.csv.
+    #[arg(long)]
+    pub audit: bool,
+    /// By whom, why, and where.
+    #[command(flatten)]
+    pub by: OperatorArgs,
 }
 
 /// Which round, by whom, and why.
@@ -50,6 +70,7 @@ pub(super) async fn run(command: RoundCommand) -> anyhow::Result<()> {
     let (action, args) = match command {
         RoundCommand::List(database) => return list(&database).await,
         RoundCommand::Show { round, database } => return show(round, &database).await,
+        RoundCommand::Rejudge(args) => return rejudge(args).await,
         RoundCommand::Prune(args) => return prune(&args).await,
         RoundCommand::Pause(args) => (Action::Pause, args),
         RoundCommand::Resume(args) => (Action::Resume, args),
@@ -113,6 +134,24 @@ async fn show(round: u32, database: &DatabaseArgs) -> anyhow::Result<()> {
             kind.lost
         );
     }
+    Ok(())
+}
+
+async fn rejudge(args: RejudgeArgs) -> anyhow::Result<()> {
+    let name = MatchName {
+        matrix: if args.audit { "audits" } else { "matches" },
+        left: args.left,
+        right: Hotkey::new(args.right),
+    };
+    let mut conn = args.by.connection().await?;
+    let round = RoundNumber(args.round);
+    let next = judge_anew(&mut conn, round, &name, &args.by.operator()).await?;
+    println!(
+        "{} vs {} will be judged anew (judgement {}); the old result is under ledger/superseded/.",
+        name.left,
+        name.right,
+        next + 1
+    );
     Ok(())
 }
 

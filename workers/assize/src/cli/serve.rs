@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::work::{DatabaseArgs, connect, interrupted};
-use crate::dashboard;
+use crate::{dashboard, services::pictures, settings::Variables};
 
 /// Options of `assize dashboard`.
 #[derive(Debug, Clone, Args)]
@@ -53,7 +53,8 @@ pub enum MinerCommand {
 pub(super) async fn dashboard(args: DashboardCommand) -> anyhow::Result<()> {
     let pool = connect(&args.database).await?;
     let stop = CancellationToken::new();
-    let serving = dashboard::run(args.dashboard, pool, stop.clone());
+    let pictures = pictures(&Variables::of_process())?;
+    let serving = dashboard::run(args.dashboard, pool, pictures, stop.clone());
     tokio::pin!(serving);
     tokio::select! {
         ended = &mut serving => return ended,

@@ -15,7 +15,7 @@ use workflow::{
 
 use crate::{
     chain_watch,
-    dashboard::{self, DashboardState},
+    dashboard::{self, DashboardState, Pictures},
     git_sync::{self, GitSync},
     handlers,
     roles::{self, Role, Sizes},
@@ -122,6 +122,7 @@ pub(super) async fn run(args: WorkArgs) -> anyhow::Result<()> {
         let mut state = DashboardState::new(pool.clone());
         state.webhook_secret.clone_from(&settings.webhook_secret);
         state.shutdown = stop.clone();
+        state.pictures = Some(Pictures::of_services(&services));
         tasks.spawn(async move {
             dashboard::serve(listener, state)
                 .await

@@ -9,7 +9,7 @@ use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{DashboardState, serve};
+use super::{DashboardState, Pictures, serve};
 
 /// Options of the dashboard.
 #[derive(Debug, Clone, Args)]
@@ -43,7 +43,12 @@ pub struct DashboardArgs {
 /// # Errors
 ///
 /// When the address cannot be used, or reaches beyond this machine without a token.
-pub async fn run(args: DashboardArgs, pool: PgPool, stop: CancellationToken) -> anyhow::Result<()> {
+pub async fn run(
+    args: DashboardArgs,
+    pool: PgPool,
+    pictures: Option<Pictures>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let address = args.listen;
     let token = args
         .token
@@ -62,6 +67,7 @@ pub async fn run(args: DashboardArgs, pool: PgPool, stop: CancellationToken) -> 
         webhook_secret: args
             .webhook_secret
             .filter(|secret| !secrecy::ExposeSecret::expose_secret(secret).is_empty()),
+        pictures,
         shutdown: stop,
     };
     serve(listener, state).await.context("the dashboard ended")
@@ -91,15 +97,20 @@ mod tests {
         let stop = CancellationToken::new();
         stop.cancel();
         for token in [None, Some("")] {
-            let error = run(args("0.0.0.0:0", token), lazy_pool(), stop.clone())
+            let error = run(args("0.0.0.0:0", token), lazy_pool(), None, stop.clone())
                 .await
                 .unwrap_err();
             assert!(error.to_string().contains("DASHBOARD_TOKEN"), "{error}");
         }
-        run(args("127.0.0.1:0", Some("t")), lazy_pool(), stop.clone())
-            .await
-            .unwrap();
-        run(args("127.0.0.1:0", None), lazy_pool(), stop)
+        run(
+            args("127.0.0.1:0", Some("t")),
+            lazy_pool(),
+            None,
+            stop.clone(),
+        )
+        .await
+        .unwrap();
+        run(args("127.0.0.1:0", None), lazy_pool(), None, stop)
             .await
             .unwrap();
     }
@@ -108,9 +119,14 @@ mod tests {
     async fn a_port_in_use_is_named() {
         let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = taken.local_addr().unwrap().to_string();
-        let error = run(args(&address, None), lazy_pool(), CancellationToken::new())
-            .await
-            .unwrap_err();
+        let error = run(
+            args(&address, None),
+            lazy_pool(),
+            None,
+            CancellationToken::new(),
+        )
+        .await
+        .unwrap_err();
         assert!(error.to_string().contains(&address), "{error}");
     }
 }

@@ -39,6 +39,10 @@ pub(super) enum DashboardError {
     #[error(transparent)]
     Refused(#[from] OperatorError),
 
+    /// The object store or the prompt host did not answer.
+    #[error("the picture cannot be had now; try again")]
+    PictureUnavailable,
+
     /// The database did not answer.
     #[error("the database does not answer")]
     Database(#[from] sqlx::Error),
@@ -71,6 +75,7 @@ impl DashboardError {
             Self::BadField(_) | Self::Refused(OperatorError::NoReason) => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
+            Self::PictureUnavailable => StatusCode::BAD_GATEWAY,
             Self::Refused(OperatorError::Database(_)) | Self::Database(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }

@@ -10,11 +10,15 @@ mod args;
 mod assets;
 mod error;
 mod format;
+mod judged;
 mod live;
 mod pages;
+mod pictures;
 pub(crate) mod queries;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_match;
 #[cfg(test)]
 mod tests_repository;
 mod webhook;
@@ -31,6 +35,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use args::{DashboardArgs, run};
+pub use pictures::Pictures;
 
 /// What the dashboard looks at and who may act.
 #[derive(Debug, Clone)]
@@ -44,6 +49,8 @@ pub struct DashboardState {
     pub repository: Option<String>,
     /// Signs the calls by which the repository's host says that the branch has moved; without one there is no such address.
     pub webhook_secret: Option<SecretString>,
+    /// Where the pictures of entries and prompts come from; without it matches are shown without pictures.
+    pub pictures: Option<Pictures>,
     /// Ends the live connections, which would otherwise keep a graceful stop waiting for ever.
     pub shutdown: CancellationToken,
 }
@@ -56,6 +63,7 @@ impl DashboardState {
             token: None,
             repository: None,
             webhook_secret: None,
+            pictures: None,
             shutdown: CancellationToken::new(),
         }
     }
@@ -84,13 +92,16 @@ pub async fn serve(listener: TcpListener, state: DashboardState) -> std::io::Res
 /// Only our own files run here, nobody may frame the pages, and nothing but files is kept by browsers.
 async fn harden(mut response: Response) -> Response {
     let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(
-            "default-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; img-src 'self' data:; \
-             frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
-        ),
-    );
+    // Pictures have a stricter one.
+    if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
+        headers.insert(
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static(
+                "default-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; img-src 'self' data:; \
+                 frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+            ),
+        );
+    }
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),

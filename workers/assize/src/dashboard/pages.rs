@@ -3,6 +3,7 @@
 mod actions;
 mod fleet;
 mod grid;
+mod matches;
 mod metrics;
 mod miner;
 mod operators;
@@ -25,11 +26,11 @@ use super::error::DashboardError;
 use super::live::Part;
 use super::queries::fleet::{Overview, overview};
 use super::queries::repository::{Waiting, waiting};
-use super::{DashboardState, access, assets, format};
+use super::{DashboardState, access, assets, format, pictures};
 
 pub(super) use operators::sign_in_address;
 
-type State = axum::extract::State<Arc<DashboardState>>;
+pub(super) type State = axum::extract::State<Arc<DashboardState>>;
 type Shown = Result<Html<String>, DashboardError>;
 
 pub(super) fn routes() -> Router<Arc<DashboardState>> {
@@ -40,6 +41,26 @@ pub(super) fn routes() -> Router<Arc<DashboardState>> {
         .route("/rounds/{round}/live", get(round::live))
         .route("/rounds/{round}/miners/{hotkey}", get(miner::page))
         .route("/rounds/{round}/miners/{hotkey}/live", get(miner::live))
+        .route(
+            "/rounds/{round}/matches/{matrix}/{left}/{right}",
+            get(matches::page),
+        )
+        .route(
+            "/rounds/{round}/matches/{matrix}/{left}/{right}/live",
+            get(matches::live),
+        )
+        .route(
+            "/rounds/{round}/matches/{matrix}/{left}/{right}/judge-anew",
+            post(actions::judge_anew),
+        )
+        .route(
+            "/rounds/{round}/pictures/{side}/{repeat}/{stem}/{view}",
+            get(pictures::of_entry),
+        )
+        .route(
+            "/rounds/{round}/prompts/{stem}/picture",
+            get(pictures::of_prompt),
+        )
         .route("/steps", get(steps::page))
         .route("/steps/live", get(steps::live))
         .route("/steps/{id}", get(step::page))

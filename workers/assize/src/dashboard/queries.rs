@@ -4,6 +4,7 @@
 //! could not use the engine's partial indexes.
 
 pub(crate) mod fleet;
+pub(super) mod matches;
 pub(super) mod repository;
 pub(crate) mod rounds;
 pub(crate) mod steps;

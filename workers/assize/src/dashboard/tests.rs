@@ -12,7 +12,7 @@ use super::{DashboardState, router};
 
 const ALICE: &str = "5F3sa2TJAWMqDhXG6jhV4N8ko9SxwGy8TpaNS1repo5EYjQX";
 const BOB: &str = "5DAAnrj7VHTznn2AWBemMuyBwZWs6FNFjdyVXUeYum3PTXFy";
-const TOKEN: &str = "open sesame";
+pub(super) const TOKEN: &str = "open sesame";
 
 /// A round in DUELS with finished, running, retrying, rejected and parked work. Also what the screenshots show.
 pub(super) const ROUND: &str = include_str!("tests_round.sql");
@@ -52,7 +52,12 @@ async fn page(pool: &PgPool, address: &str) -> String {
 }
 
 /// Posts a form as a browser does from a page of the dashboard itself.
-async fn post(state: &DashboardState, address: &str, form: &str, cookie: Option<&str>) -> Response {
+pub(super) async fn post(
+    state: &DashboardState,
+    address: &str,
+    form: &str,
+    cookie: Option<&str>,
+) -> Response {
     post_from(state, address, form, cookie, "same-origin").await
 }
 
@@ -80,7 +85,7 @@ fn location(response: &Response) -> &str {
     response.headers()[header::LOCATION].to_str().unwrap()
 }
 
-async fn sign_in(state: &DashboardState) -> String {
+pub(super) async fn sign_in(state: &DashboardState) -> String {
     let response = post(
         state,
         "/sign-in",

@@ -11,7 +11,7 @@ use workflow::{
         self,
         records::{EntryRecord, Record},
     },
-    round::flows::tournament_key,
+    round::{flows::tournament_key, judging::Measurement},
 };
 
 use super::LARGEST_KEPT_BYTES;
@@ -178,6 +178,8 @@ async fn margins(
             score: (margin * f64::from(duels)).round() as i32,
             margin,
             duels,
+            measurement: Measurement::default(),
+            job_key: String::new(),
         };
         record.write(conn).await?;
         let shown = Record::MatchPublished {
@@ -185,6 +187,7 @@ async fn margins(
             matrix,
             left: left.to_owned(),
             right: right.to_string(),
+            measurement: Measurement::default(),
         };
         shown.write(conn).await?;
     }

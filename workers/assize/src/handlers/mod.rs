@@ -30,7 +30,7 @@ use secrecy::SecretString;
 use sqlx::PgPool;
 use workflow::{
     engine::Registry,
-    round::{self, judge::Judge, steps},
+    round::{self, judge::Judge, judging::Judging, steps},
     rules::{duel::DuelThresholds, vlm_calls},
 };
 
@@ -126,6 +126,8 @@ pub struct RoundSettings {
     pub vlm_model: String,
     /// `DUEL_THRESHOLDS`: what duels are decided by.
     pub duel_thresholds: DuelThresholds,
+    /// How matches are measured, for rounds that open from now on.
+    pub judging: Judging,
 }
 
 impl Default for RoundSettings {
@@ -148,6 +150,7 @@ impl Default for RoundSettings {
             hf_token: None,
             vlm_model: vlm_calls::MODEL.to_owned(),
             duel_thresholds: DuelThresholds::default(),
+            judging: Judging::default(),
         }
     }
 }
@@ -162,6 +165,7 @@ pub fn registry(services: &Services, settings: &RoundSettings) -> Registry {
     let registry = Registry::new()
         .step::<steps::OpenRound, _>(OpenRoundHandler {
             pool: s.pool.clone(),
+            judging: settings.judging.clone(),
         })
         .step::<steps::LoadMatch, _>(LoadMatchHandler {
             pool: s.pool.clone(),

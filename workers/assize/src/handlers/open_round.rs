@@ -6,7 +6,10 @@ use schema::paths;
 use sqlx::PgPool;
 use workflow::{
     engine::{Handler, Outcome, StepContext},
-    round::steps::{OpenRound, OpenedRound, RoundInput},
+    round::{
+        judging::Judging,
+        steps::{OpenRound, OpenedRound, RoundInput},
+    },
 };
 
 use super::state_files;
@@ -15,6 +18,8 @@ use super::state_files;
 pub struct OpenRoundHandler {
     /// Our database.
     pub pool: PgPool,
+    /// How matches are measured from now on.
+    pub judging: Judging,
 }
 
 #[async_trait]
@@ -38,6 +43,7 @@ impl Handler<OpenRound> for OpenRoundHandler {
             .latest()
             .context("leader.json has no entry; add the base miner as the first leader")?;
         Ok(Outcome::Done(OpenedRound {
+            judging: self.judging.clone(),
             leader_image: leader.docker.clone(),
             config,
             schedule,

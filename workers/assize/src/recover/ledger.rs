@@ -13,6 +13,7 @@ use workflow::{
     round::{
         entry::ModuleRef,
         flows::DuelFlow,
+        judging::Judging,
         ledger::{Artifact, Decision, DuelVerdict, Pictures},
         steps::{ModuleFault, RegenerateOutput, RejectedSubmission},
     },
@@ -48,6 +49,8 @@ pub(super) struct KnownBatch {
 pub(super) struct Ledger {
     pub(super) proof: Option<SeedProof>,
     pub(super) config: Option<Config>,
+    /// How the round's matches are measured, if that is told.
+    pub(super) judging: Option<Judging>,
     pub(super) block_hash: Option<String>,
     pub(super) committed: Option<usize>,
     pub(super) rejected: Vec<RejectedSubmission>,
@@ -129,6 +132,7 @@ impl Ledger {
     fn take_decision(&mut self, line: Decision) {
         match line {
             Decision::Rules { config } => self.config = Some(config),
+            Decision::JudgingRules { rules } => self.judging = Some(rules),
             Decision::Collected {
                 block_hash,
                 committed,

@@ -10,6 +10,7 @@ use workflow::{
     engine::FlowDefinition as _,
     round::{
         flows::{Compare, CompareInput, DuelFlow, Match, MatchInput, MatchOutput},
+        judging::Measurement,
         ledger::DuelVerdict,
     },
     rules::matches::Play,
@@ -39,6 +40,8 @@ pub(super) fn plan(
             prompts: prompts.clone(),
             seed: seeded.proof.seed,
             pictures: String::new(),
+            measurement: Measurement::default(),
+            stop_at: Vec::new(),
         };
         published.push(Match::key(&input));
         let is_public = public(round, "matches", left, right);
@@ -59,6 +62,8 @@ pub(super) fn plan(
             prompts: prompts.clone(),
             seed: seeded.proof.seed,
             pictures: String::new(),
+            measurement: Measurement::default(),
+            stop_at: Vec::new(),
         };
         published.push(Compare::key(&input));
         let is_public = public(round, "audits", left, right);
@@ -104,5 +109,6 @@ fn public(round: &PublicRound, matrix: &'static str, left: &str, right: &Hotkey)
         matrix,
         left: left.to_owned(),
         right: right.as_str().to_owned(),
+        measurement: Measurement::default(),
     }
 }

@@ -88,6 +88,7 @@ fn opening(round: &PublicRound, plan: &mut Plan) -> anyhow::Result<()> {
         config: round.config.clone(),
         schedule: round.schedule.clone(),
         leader_image: round.leader_image.clone(),
+        judging: round.ledger.judging.clone().unwrap_or_default(),
     };
     let input = RoundInput {
         round: round.number,
@@ -228,6 +229,7 @@ fn declaration(round: &PublicRound, plan: &mut Plan) -> anyhow::Result<()> {
             submissions: accepted(round),
             prompts: seeded.prompts(),
             seed: seeded.proof.seed,
+            judging: round.ledger.judging.clone().unwrap_or_default(),
         };
         plan.jobs
             .push(Recovered::reconciler::<Tournament>(&tournament, &champion)?);

@@ -24,7 +24,7 @@ use super::{RehearseArgs, images::DrawnPrompts};
 use crate::{
     chain_watch,
     clients::clouds::CloudKind,
-    dashboard::{self, DashboardState},
+    dashboard::{self, DashboardState, Pictures},
     git_sync::{self, GitSync},
     handlers::{self, RoundSettings},
     repository::SigningKey,
@@ -153,6 +153,7 @@ impl Parts {
         });
         let mut shown = DashboardState::new(pool.clone());
         shown.shutdown = stop.clone();
+        shown.pictures = Some(Pictures::of_services(&services));
         shown.repository = Some(world.addresses().git_remote_path.display().to_string());
         tasks.spawn(async move {
             if let Err(error) = dashboard::serve(dashboard, shown).await {

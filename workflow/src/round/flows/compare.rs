@@ -11,9 +11,10 @@ use crate::{
         entry::Prompt,
         flows::{
             MatchOutput,
-            matches::{Sides, judge, record},
+            matches::{Contest, Measured, judge},
         },
         judge::Pairing,
+        judging::Measurement,
     },
     rules::matches::Play,
 };
@@ -39,6 +40,12 @@ pub struct CompareInput {
     /// Digest of what both sides show, when an earlier result was judged on something else; empty for the first judgement.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub pictures: String,
+    /// Which measurement of the audit.
+    #[serde(default, skip_serializing_if = "Measurement::is_first")]
+    pub measurement: Measurement,
+    /// The thresholds at which the audit may stop early; none to judge every prompt.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stop_at: Vec<f64>,
 }
 
 #[async_trait]
@@ -49,7 +56,14 @@ impl FlowDefinition for Compare {
     type Output = MatchOutput;
 
     fn key(input: &CompareInput) -> String {
-        compare_key(input.round, &input.left, &input.right) + &suffix(&input.pictures)
+        let CompareInput {
+            round, left, right, ..
+        } = input;
+        format!(
+            "round/{round}/compare/{left}/{right}{}{}",
+            input.measurement.suffix(),
+            suffix(&input.pictures)
+        )
     }
 
     fn round(input: &CompareInput) -> Option<u32> {
@@ -68,7 +82,7 @@ impl FlowDefinition for Compare {
                 LeftSide::Side(defender.clone()),
             ),
         };
-        let sides = Sides {
+        let contest = Contest {
             match_key: Self::key(&input),
             pairing: Pairing {
                 round: input.round,
@@ -76,35 +90,28 @@ impl FlowDefinition for Compare {
                 left: input.left.clone(),
                 right: input.right.as_str().to_owned(),
             },
-            priority: Self::PRIORITY,
-            left: left_entries,
-            right: (audited, left.repeat()),
+            left_entries,
+            right_entries: (audited, left.repeat()),
+            left: left_side,
+            right: input.right,
+            how: input.how,
+            prompts: input.prompts,
+            seed: input.seed,
+            measurement: input.measurement,
+            stop_at: input.stop_at,
         };
-        judge(
-            flow,
-            sides,
-            left_side,
-            input.right,
-            input.how,
-            input.prompts,
-            input.seed,
-        )
-        .await
+        judge(flow, contest).await
     }
 
     fn effects(input: &CompareInput, output: &MatchOutput) -> Effects {
-        record(
-            input.round,
-            "audits",
-            &input.left,
-            &input.right,
-            Self::key(input),
-            output,
-        )
+        Measured {
+            round: input.round,
+            matrix: "audits",
+            left: &input.left,
+            right: &input.right,
+            measurement: input.measurement,
+            job_key: Self::key(input),
+        }
+        .record(output)
     }
-}
-
-/// The key of an audit.
-pub(super) fn compare_key(round: RoundNumber, left: &str, right: &Hotkey) -> String {
-    format!("round/{round}/compare/{left}/{right}")
 }

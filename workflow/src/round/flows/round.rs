@@ -165,6 +165,7 @@ async fn compete(
         submissions,
         prompts,
         seed,
+        judging: opened.judging.clone(),
     };
     // A reconciler is awaited like a flow.
     flow.reconciler::<Tournament>(tournament).await

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     db::records::Record,
     engine::{Effects, Step},
-    round::queues,
+    round::{judging::Judging, queues},
 };
 
 /// Reads `config.json`, the round's schedule and the leader.
@@ -31,6 +31,9 @@ pub struct OpenedRound {
     pub schedule: Schedule,
     /// Image of the defending leader.
     pub leader_image: String,
+    /// How matches are measured.
+    #[serde(default)]
+    pub judging: Judging,
 }
 
 impl Step for OpenRound {

@@ -6,6 +6,7 @@ use schema::files::{AuditLeft, AuditRequests, GenerationAudits};
 use schema::{Hotkey, Side};
 
 use super::super::matches::{Outputs, Play, play};
+use super::prospects::prospects;
 use super::timeline::{Timeline, TimelineEntry};
 use super::verdicts::{audit_requests, audit_verdicts};
 use super::{Observation, defender_left, submitted_left};
@@ -17,6 +18,9 @@ pub struct Decision {
     pub matches_to_play: Vec<MatchToPlay>,
     /// Audit duels, in the order of the reference: requests, repeats, submission before defender.
     pub audit_duels_to_play: Vec<AuditDuelToPlay>,
+    /// Miners that are not audited today and may have to be tomorrow, the likeliest first: at most
+    /// [`Observation::alternates`] of them, and none while matches are open.
+    pub alternates: Vec<Hotkey>,
     /// The whole new `require_audit.json`.
     pub audit_requests: AuditRequests,
     /// The whole new `generation_audits.json`.
@@ -104,7 +108,7 @@ pub fn decide(observation: &Observation, timeline: &Timeline) -> Decision {
     if decision.waits_for.is_empty() {
         decision.winner = Some(timeline.champion());
     } else if matches_settled {
-        decision.add_exploratory(observation, timeline);
+        decision.look_ahead(observation, timeline);
     }
     decision
 }
@@ -231,10 +235,17 @@ impl Decision {
         }
     }
 
-    /// Adds the pairs of the timeline that were never played, while the round waits for audits anyway. Row by row, as the
-    /// reference plays them; never waited for.
-    fn add_exploratory(&mut self, observation: &Observation, timeline: &Timeline) {
-        for (left, right) in exploratory_pairs(observation, timeline) {
+    /// Adds what may become necessary while the round waits for audits anyway: pairs that were never played, the likeliest
+    /// first, and the regenerations of alternates. Never waited for.
+    fn look_ahead(&mut self, observation: &Observation, timeline: &Timeline) {
+        let prospects = prospects(observation, timeline);
+        self.alternates = prospects
+            .alternates
+            .into_iter()
+            .filter(|hotkey| !self.audit_requests.contains_key(hotkey))
+            .take(observation.alternates)
+            .collect();
+        for (left, right) in prospects.pairs {
             let outputs = (
                 observation.delivered.of(&left),
                 observation.delivered.of(&Side::from(&right)),
@@ -251,7 +262,7 @@ impl Decision {
     }
 }
 
-/// The pairs of entries that are not rejected and have no margin, row by row.
+/// The pairs of entries that are not rejected and have no margin, row by row: the order in which the reference plays them.
 pub(super) fn exploratory_pairs(
     observation: &Observation,
     timeline: &Timeline,

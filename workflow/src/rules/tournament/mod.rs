@@ -25,7 +25,10 @@
 //!   any output is beaten by whatever the audited code generated, so scenario 18 ends. A regeneration that lacks outputs by
 //!   *our* fault is [`Outputs::NotReady`](super::matches::Outputs): it is waited for and named, and never becomes the
 //!   miner's loss.
-//! - Audit duels are asked for only while they can matter: not for a miner that is rejected, lost or verified (weakness W15).
+//! - Audit duels are asked for only while they can matter: not for a miner that is rejected, lost or verified, and those
+//!   under way are cancelled then (weakness W15).
+//! - Only pairs that can still be asked for are explored, the likeliest first, and cancelled when they no longer can be
+//!   (weakness W13). The regenerations of likely alternates may begin before they hold a title (weakness W12).
 //! - A published verdict is withdrawn when the fold no longer supports it, so that a cancelled regeneration starts again
 //!   (weakness W5).
 //! - A margin that is no finite number counts as not measured.
@@ -39,6 +42,8 @@
 //! Source: judge, section 7 (tournament), 8 (audits), 13 and 14 (scenarios).
 
 mod decision;
+mod moot;
+mod prospects;
 mod publication;
 mod timeline;
 mod verdicts;
@@ -52,6 +57,7 @@ use schema::files::{
 use schema::{Hotkey, Side};
 
 pub use decision::{AuditDuelToPlay, Decision, MatchPurpose, MatchToPlay, decide};
+pub use moot::{audit_is_moot, match_is_moot, regeneration_is_moot};
 pub use publication::{PublicRow, publishable_rows, remaining_rows};
 pub use timeline::{EntryState, Timeline, TimelineEntry, derive};
 pub use verdicts::{audit_requests, audit_verdicts};
@@ -65,6 +71,8 @@ pub struct Observation {
     pub win_margin: f64,
     /// `audit_repeats` in `config.json`.
     pub audit_repeats: u32,
+    /// How many miners may be regenerated before they hold a title, because they would if others fell (weakness W12).
+    pub alternates: usize,
     /// The hotkeys in the order in which they revealed: [`schema::files::Submissions::challengers`].
     pub challengers: Vec<Hotkey>,
     /// Margins of complete matches, published or not.

@@ -2,6 +2,8 @@
 //!
 //! Source: judge, section 7.4.
 
+use std::collections::BTreeSet;
+
 use schema::files::Verdict;
 use schema::{Hotkey, Side};
 
@@ -104,6 +106,11 @@ impl Timeline {
 
 /// Derives the timeline from scratch.
 pub fn derive(observation: &Observation) -> Timeline {
+    derive_supposing(observation, &BTreeSet::new())
+}
+
+/// Derives the timeline as it would be if these miners were rejected too.
+pub(super) fn derive_supposing(observation: &Observation, rejected: &BTreeSet<Hotkey>) -> Timeline {
     let mut entries = Vec::new();
     let mut defender = Side::Leader;
     let mut defender_verified = true;
@@ -114,7 +121,13 @@ pub fn derive(observation: &Observation) -> Timeline {
         if !qualified {
             continue;
         }
-        let state = state_of(observation, hotkey, &defender, defender_verified);
+        let state = if rejected.contains(hotkey) {
+            EntryState::Rejected {
+                reason: "supposed".to_owned(),
+            }
+        } else {
+            state_of(observation, hotkey, &defender, defender_verified)
+        };
         let entry = TimelineEntry {
             hotkey: hotkey.clone(),
             defender: defender.clone(),

@@ -2,9 +2,12 @@
 
 use axum::extract::{Form, Path};
 use axum::response::Redirect;
+use schema::{Hotkey, RoundNumber};
+use workflow::db::measurement::MatchName;
 use workflow::db::operator::{self, Filter, Operator};
+use workflow::db::rejudge;
 
-use super::{DashboardError, HeaderMap, State, access};
+use super::{DashboardError, HeaderMap, State, access, format};
 use crate::dashboard::queries::steps;
 
 #[derive(Debug, serde::Deserialize)]
@@ -17,6 +20,11 @@ pub(super) struct StepAction {
 pub(super) struct QueueAction {
     queue: String,
     action: String,
+    reason: String,
+}
+
+#[derive(Debug, serde::Deserialize)]
+pub(super) struct Reason {
     reason: String,
 }
 
@@ -87,6 +95,38 @@ pub(super) async fn retry_parked(
     Ok(Redirect::to(&format!("/parked?did=retry&steps={changed}")))
 }
 
+/// Has a match judged anew; its result so far stays public.
+pub(super) async fn judge_anew(
+    state: State,
+    headers: HeaderMap,
+    Path((round, matrix, left, right)): Path<(u32, String, String, String)>,
+    Form(form): Form<Reason>,
+) -> Result<Redirect, DashboardError> {
+    let back = format!(
+        "/rounds/{round}/matches/{}/{}/{}",
+        format::encode(&matrix),
+        format::encode(&left),
+        format::encode(&right)
+    );
+    let name = access::acting_operator(&headers, &state, &back)?;
+    let operator = Operator {
+        name: &name,
+        reason: &form.reason,
+    };
+    let which = MatchName {
+        matrix: match matrix.as_str() {
+            "matches" => "matches",
+            "audits" => "audits",
+            _ => return Err(DashboardError::NotFound(format!("matrix {matrix}"))),
+        },
+        left,
+        right: Hotkey::new(right),
+    };
+    let mut connection = state.pool.acquire().await?;
+    rejudge::judge_anew(&mut connection, RoundNumber(round), &which, &operator).await?;
+    Ok(Redirect::to(&format!("{back}?did=judge-anew")))
+}
+
 /// Pauses or resumes a queue over all workers.
 pub(super) async fn act_on_queue(
     state: State,
@@ -136,6 +176,11 @@ pub(super) fn notice(query: &str) -> Option<String> {
         }
         "reject-edit" => {
             return Some("The edit is rejected; git-sync takes it back at once.".to_owned());
+        }
+        "judge-anew" => {
+            return Some(
+                "The result is set aside and stays public; the match is judged anew.".to_owned(),
+            );
         }
         "resume-queue" => return Some("The queue is resumed.".to_owned()),
         _ => return None,

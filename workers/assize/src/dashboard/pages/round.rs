@@ -6,12 +6,15 @@ use axum::extract::Path;
 use chrono::{DateTime, Utc};
 use schema::stage::Stage;
 use workflow::db::queue::{Outage, outages};
+use workflow::rules::matches::{MEASURED_FLIP_RATE, MarginInterval, margin_interval};
 
 use super::grid::Grid;
+use super::matches as matches_page;
 use super::{
     DashboardError, DashboardState, Frame, HeaderMap, IntoResponse, Part, Shown, State, Template,
     Uri, assets, bar, format, live_parts, show,
 };
+use crate::dashboard::queries::matches;
 use crate::dashboard::queries::rounds::{self, Audit, Match, Round, StepKind};
 
 #[derive(Template)]
@@ -29,6 +32,68 @@ struct Summary {
     /// What is out of service while the round goes on.
     outages: Vec<Outage>,
     now: DateTime<Utc>,
+}
+
+/// A match that is measured or being played.
+struct MatchLine {
+    left_side: String,
+    right_side: String,
+    score: i32,
+    margin: f64,
+    duels: i32,
+    recorded_at: DateTime<Utc>,
+    /// The state of its flow, while it is being played.
+    state: Option<String>,
+    /// Where judging again would find the margin, if that might decide otherwise.
+    near: Option<MarginInterval>,
+}
+
+/// The matches of a matrix: measured ones in the order in which they were, then those being played.
+async fn match_lines(
+    connection: &mut sqlx::PgConnection,
+    round: i32,
+    matrix: &str,
+    win_margin: Option<f64>,
+) -> Result<Vec<MatchLine>, DashboardError> {
+    let measured = rounds::matches(connection, round, matrix).await?;
+    let playing = matches::being_played(connection, round, matrix).await?;
+    let measured = measured.into_iter().map(|found| {
+        let Match {
+            left_side,
+            right_side,
+            score,
+            margin,
+            duels,
+            recorded_at,
+        } = found;
+        let threshold = win_margin.map(|by| matches_page::threshold(matrix, &left_side, by));
+        let prompts = u32::try_from(duels).unwrap_or(0);
+        let near = threshold.and_then(|threshold| {
+            Some(margin_interval(margin, prompts, MEASURED_FLIP_RATE))
+                .filter(|interval| prompts > 0 && interval.contains(threshold))
+        });
+        MatchLine {
+            left_side,
+            right_side,
+            score,
+            margin,
+            duels,
+            recorded_at,
+            state: None,
+            near,
+        }
+    });
+    let playing = playing.into_iter().map(|found| MatchLine {
+        left_side: found.left_side,
+        right_side: found.right_side,
+        score: 0,
+        margin: 0.0,
+        duels: 0,
+        recorded_at: found.created_at,
+        state: Some(found.state),
+        near: None,
+    });
+    Ok(measured.chain(playing).collect())
 }
 
 /// A stage on the way of a round.
@@ -49,8 +114,8 @@ struct Kinds {
 #[template(path = "round_results.html")]
 struct Results {
     round: i32,
-    matches: Vec<Match>,
-    audit_matches: Vec<Match>,
+    matches: Vec<MatchLine>,
+    audit_matches: Vec<MatchLine>,
     audits: Vec<Audit>,
     now: DateTime<Utc>,
 }
@@ -64,8 +129,9 @@ async fn parts(state: Arc<DashboardState>, number: i32) -> Result<Vec<Part>, Das
     let kinds = rounds::step_kinds(&mut connection, number).await?;
     let miners = rounds::miners(&mut connection, number).await?;
     let cells = rounds::cells(&mut connection, number, None).await?;
-    let matches = rounds::matches(&mut connection, number, "matches").await?;
-    let audit_matches = rounds::matches(&mut connection, number, "audits").await?;
+    let win_margin = matches::win_margin(&mut connection, number).await?;
+    let matches = match_lines(&mut connection, number, "matches", win_margin).await?;
+    let audit_matches = match_lines(&mut connection, number, "audits", win_margin).await?;
     let audits = rounds::audits(&mut connection, number).await?;
     let outages = if round.closed_at.is_none() && round.stage != CLOSED {
         outages(&mut connection).await?

@@ -33,19 +33,39 @@ const ROUND: &str = "SELECT round, stage, stage_since, waits_for, winner, closed
 
 /// The newest rounds first.
 pub async fn list(conn: &mut PgConnection) -> sqlx::Result<Vec<Round>> {
-    sqlx::query_as(sqlx::AssertSqlSafe(format!(
+    let mut rounds: Vec<Round> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "{ROUND} ORDER BY round DESC LIMIT 100"
     )))
-    .fetch_all(conn)
-    .await
+    .fetch_all(&mut *conn)
+    .await?;
+    for round in &mut rounds {
+        say_what_it_waits_for(conn, round).await?;
+    }
+    Ok(rounds)
+}
+
+/// Replaces what the tournament says by everything that is unfinished, in sentences.
+async fn say_what_it_waits_for(conn: &mut PgConnection, round: &mut Round) -> sqlx::Result<()> {
+    let is_over =
+        round.closed_at.is_some() || matches!(round.stage.as_str(), "closed" | "finished");
+    if !is_over {
+        let unfinished = workflow::db::waits::unfinished(conn, round.number).await?;
+        round.waits_for = workflow::round::waits::sentences(&unfinished);
+    }
+    Ok(())
 }
 
 /// One round.
 pub async fn find(conn: &mut PgConnection, round: i32) -> sqlx::Result<Option<Round>> {
-    sqlx::query_as(sqlx::AssertSqlSafe(format!("{ROUND} WHERE round = $1")))
-        .bind(round)
-        .fetch_optional(conn)
-        .await
+    let mut found: Option<Round> =
+        sqlx::query_as(sqlx::AssertSqlSafe(format!("{ROUND} WHERE round = $1")))
+            .bind(round)
+            .fetch_optional(&mut *conn)
+            .await?;
+    if let Some(round) = &mut found {
+        say_what_it_waits_for(conn, round).await?;
+    }
+    Ok(found)
 }
 
 /// How far one kind of step or flow is in a round.

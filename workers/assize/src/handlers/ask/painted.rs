@@ -27,6 +27,7 @@ use workflow::{
         entry::Prompt,
         flows::{Match, MatchInput, MatchOutput},
         judge::Judge,
+        judging::Measurement,
         steps,
     },
     rules::{duel::DuelThresholds, matches::Play, vlm_calls::MODEL},
@@ -186,6 +187,8 @@ async fn verdicts(
         prompts,
         seed: 1,
         pictures: String::new(),
+        measurement: Measurement::default(),
+        stop_at: Vec::new(),
     };
     let output = play(pool, vlm, StoredViews { store, layout }, &input).await;
     let duels = output.report.unwrap().duels;

@@ -1,0 +1,8 @@
+//! The tournament of a round on a real Postgres: the real reconciler, rows and outbox; matches, audits and regenerations end
+//! when and as the test says.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod curtailment;
+mod noise;
+mod support;
+mod work;

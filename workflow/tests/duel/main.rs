@@ -40,7 +40,7 @@ fn judge(plan: Plan) -> FakeJudge {
 
 fn judged(output: &workflow::round::flows::MatchOutput, place: usize) -> (DuelWinner, Judged) {
     let duel = &output.report.as_ref().unwrap().duels[place];
-    match duel.detail.clone() {
+    match duel.detail.clone().map(DuelDetail::in_published_order) {
         Some(DuelDetail::Judged(judged)) => (duel.winner, *judged),
         other => panic!("not judged: {other:?}"),
     }

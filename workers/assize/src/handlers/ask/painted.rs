@@ -194,10 +194,12 @@ async fn verdicts(
     let duels = output.report.unwrap().duels;
     duels
         .into_iter()
-        .map(|duel| match duel.detail.map(DuelDetail::in_published_order) {
-            Some(DuelDetail::Judged(judged)) => (duel.winner, judged.decided_by),
-            other => panic!("not judged: {other:?}"),
-        })
+        .map(
+            |duel| match duel.detail.map(DuelDetail::in_published_order) {
+                Some(DuelDetail::Judged(judged)) => (duel.winner, judged.decided_by),
+                other => panic!("not judged: {other:?}"),
+            },
+        )
         .collect()
 }
 

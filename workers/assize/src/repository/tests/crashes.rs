@@ -79,7 +79,9 @@ fn steps_of_the_database_before_are_not_taken_for_ours() {
     commit(&mirror, &rows()[1]);
     mirror.push().unwrap();
     let recovered_from = mirror.head().unwrap();
-    commit(&mirror, &rows()[2]);
+    mirror
+        .commit(&rows()[2], "Row 2", &trailers("row-2"))
+        .unwrap();
     mirror.push().unwrap();
     let published = mirror.published_steps(100, Some(recovered_from)).unwrap();
     let steps: Vec<&(String, i32)> = published.keys().collect();

@@ -37,6 +37,8 @@ missing_packages() {
     have cmake || echo "cmake|builds the cryptography library"
     have clang || echo "clang|builds the cryptography library"
     have git || echo "git|remotes of rehearsals, and tests that check them"
+    have ssh-keygen || echo "openssh-client|git checks the signatures of commits with it"
+    have ip || echo "iproute2|workers of the chaos test get networks of their own"
     have curl || have cargo || echo "curl|downloads rustup"
     have xz || echo "xz-utils|unpacks archives of published rounds"
     [ -e /etc/ssl/certs/ca-certificates.crt ] || echo "ca-certificates|trusts the package registries"

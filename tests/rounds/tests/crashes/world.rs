@@ -225,6 +225,10 @@ impl RenderService for Outside {
         }
         FakeRenderService::default().views(source, view_size).await
     }
+
+    async fn version(&self) -> Result<String, RenderServiceError> {
+        FakeRenderService::default().version().await
+    }
 }
 
 #[async_trait]

@@ -220,7 +220,7 @@ mod tests {
     #[tokio::test]
     async fn a_pod_that_its_cloud_never_shows_is_lost_and_not_the_images_failure() {
         let empty = cloud();
-        let minutes = |minutes| Duration::from_secs(60 * minutes);
+        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
         let early = deploy(empty.clone(), FakePods::default(), minutes(29)).await;
         assert!(matches!(early, Outcome::Snooze(_)), "{early:?}");
         let late = deploy(empty, FakePods::default(), minutes(31)).await;

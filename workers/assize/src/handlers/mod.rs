@@ -236,6 +236,7 @@ pub fn registry(services: &Services, settings: &RoundSettings) -> Registry {
             store: s.store.clone(),
             layout: s.layout.clone(),
             settings: settings.clone(),
+            heard_within: regenerate::HEARD_WITHIN,
         })
         .step::<steps::ReleasePods, _>(ReleasePodsHandler {
             clouds: s.clouds.clone(),

@@ -80,7 +80,7 @@ fn margins(round: RoundNumber, files: &RoundFiles, last: &Last, record: &mut Rec
         ("audits", &files.audits, paths::audit_matrix(round)),
     ];
     for (matrix, table, path) in tables {
-        for (left, right, margin) in table.iter().flat_map(|table| table.rows()) {
+        for (left, right, margin) in table.iter().flat_map(schema::files::Matrix::rows) {
             let key = (matrix.to_owned(), left.to_owned(), right.clone());
             if let Some(told) = last.margins.get(&key) {
                 record.expect(
@@ -99,7 +99,7 @@ fn verdicts(round: RoundNumber, files: &RoundFiles, last: &Last, record: &mut Re
     let Some(AnyGenerationAudits::Current(audits)) = &files.generation_audits else {
         return;
     };
-    for (hotkey, audit) in audits.iter() {
+    for (hotkey, audit) in audits {
         if let Some((verdict, reason)) = last.verdicts.get(hotkey) {
             record.expect(
                 *verdict == audit.verdict && *reason == audit.reason,

@@ -114,11 +114,11 @@ impl VlmError {
     /// this one, only not well; none when it could be either.
     pub fn is_outage(&self) -> Option<bool> {
         match self {
-            Self::Unreachable(ExchangeError::Transport(_)) => Some(true),
             Self::Unavailable { status: 500, .. } | Self::Timeout { .. } => None,
-            Self::Unavailable { .. } => Some(true),
-            // A wrong key, address or name of the model.
-            Self::Refused {
+            // The last three: a wrong key, address or name of the model.
+            Self::Unreachable(ExchangeError::Transport(_))
+            | Self::Unavailable { .. }
+            | Self::Refused {
                 status: 401 | 403 | 404,
                 ..
             } => Some(true),

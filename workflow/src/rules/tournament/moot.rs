@@ -45,10 +45,9 @@ pub fn audit_is_moot(
         .iter()
         .any(super::TimelineEntry::is_pending);
     match &entry.state {
-        EntryState::Rejected { .. } => true,
+        EntryState::Rejected { .. } | EntryState::Won { verified: true, .. } => true,
         EntryState::Pending => false,
         EntryState::Lost { .. } => is_settled,
-        EntryState::Won { verified: true, .. } => true,
         EntryState::Won {
             verified: false, ..
         } => match left {

@@ -78,7 +78,7 @@ impl FlowDefinition for ToldDuel {
         let place: usize = input.bound.prompt.stem.as_str().parse().unwrap();
         let is_close = input.bound.seed == CLOSE;
         Ok(DuelOutput {
-            winner: if is_close && place % 2 == 0 {
+            winner: if is_close && place.is_multiple_of(2) {
                 DuelWinner::Right
             } else {
                 DuelWinner::Left

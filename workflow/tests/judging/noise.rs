@@ -64,7 +64,7 @@ async fn a_match_near_the_threshold_is_measured_again_and_its_first_measurement_
         .published()
         .await
         .iter()
-        .position(|(path, _)| path.ends_with(".csv"))
+        .position(|(path, _)| path.ends_with("matches_matrix.csv"))
         .unwrap();
     let rules_at = game
         .published()

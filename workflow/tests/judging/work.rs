@@ -145,7 +145,7 @@ async fn rows_come_in_the_order_of_play_each_with_its_report(pool: PgPool) {
         .iter()
         .filter(|(path, _)| path.contains("duels_leader") || path.ends_with("matches_matrix.csv"))
         .map(|(path, content)| {
-            if path.ends_with(".csv") {
+            if path.ends_with("matches_matrix.csv") {
                 content
             } else {
                 path

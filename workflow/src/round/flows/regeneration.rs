@@ -3,6 +3,8 @@
 //! The miner's fault ends in a published report; ours is tried again. A replaced pod costs one of the miner's replacements
 //! and the running batch, never a finished one.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use schema::{
     Hotkey, RoundNumber, Side, Stem,
@@ -18,9 +20,9 @@ use crate::{
         entry::{EntryId, Prompt},
         flows::{pods::Pods, tournament_key},
         steps::{
-            NoteTime, NoteTimeInput, Regenerate, RegenerateInput, RegenerateOutput,
-            RegeneratedModule, Render, RenderInput, ReportGeneration, ReportGenerationInput,
-            build_event, report_generation,
+            NoteTime, NoteTimeInput, RENDER_FAILED, Regenerate, RegenerateInput, RegenerateOutput,
+            RegeneratedModule, Render, RenderInput, RenderOutput, ReportGeneration,
+            ReportGenerationInput, build_event, report_generation,
         },
     },
     rules::{
@@ -100,67 +102,90 @@ impl FlowDefinition for Regeneration {
         let mut reports = input.reported.clone();
         let reported = reports.iter().map(|report| report.repeat_index).max();
         let mut generated = None;
+        let mut report = None;
         for repeat in reported.unwrap_or(0) + 1..=input.repeats {
             // A rented pod does not wait for pictures: it goes on while the repeat before is drawn.
-            let (brought, ()) = tokio::try_join!(
+            let (brought, earlier) = tokio::try_join!(
                 generate(&mut pods, repeat),
-                finish(flow, &input, generated.take())
+                report_pending(flow, &input, &mut reports, generated.take())
             )?;
+            if is_rejected(earlier.as_ref()) {
+                report = earlier;
+                break;
+            }
             let (brought, exhausted) = match brought {
                 Brought::All(brought) => (brought, false),
                 Brought::Some(brought) => (brought, true),
                 Brought::NeverDeployed => return rejected(&input, DEPLOY_FAILED),
             };
-            let report = input
-                .side
-                .hotkey()
-                .map(|hotkey| report(&input, hotkey, &mut reports, repeat, &brought, exhausted));
-            let rejected = report
-                .as_ref()
-                .is_some_and(|report| report.outcome == ReportOutcome::Rejected);
+            // More failures may show when it is drawn, never fewer.
+            let so_far = summarize(&input, repeat, &brought, &BTreeSet::new());
+            let is_broken = !input.side.is_leader()
+                && !generation_report::excesses(&so_far, &RegenerationLimits::default()).is_empty();
             generated = Some(Repeat {
                 number: repeat,
-                modules: brought.modules,
-                report,
+                brought,
+                exhausted,
             });
-            if exhausted || rejected {
+            if exhausted || is_broken {
                 // A broken repeat rejects the miner; generating the rest would only cost money.
                 break;
             }
         }
+        let ((), last) = tokio::try_join!(
+            pods.release_all(),
+            report_drawn(flow, &input, &mut reports, generated)
+        )?;
         // The last report is not published by a step but by the end of the flow.
-        let report = generated.as_mut().and_then(|last| last.report.take());
-        tokio::try_join!(pods.release_all(), finish(flow, &input, generated))?;
-        Ok(RegenerationOutput { report })
+        Ok(RegenerationOutput {
+            report: last.or(report),
+        })
     }
 }
 
 /// A repeat that is generated and not yet drawn.
 struct Repeat {
     number: u32,
-    modules: Vec<RegeneratedModule>,
-    /// What to publish when it is drawn, since audits start then.
-    report: Option<GenerationReport>,
+    brought: Generated,
+    /// Its pods were used up: the repeats after it are missing.
+    exhausted: bool,
 }
 
-/// Draws a repeat, then publishes its report.
-async fn finish(
+/// Reports a repeat after which others follow, unless it rejects the miner: then there is no other.
+async fn report_pending(
     flow: &Flow,
     input: &RegenerationInput,
+    reports: &mut Vec<RepeatReport>,
     repeat: Option<Repeat>,
-) -> Result<(), FlowError> {
-    let Some(repeat) = repeat else {
-        return Ok(());
-    };
-    draw(flow, input, repeat.number, &repeat.modules).await?;
-    match repeat.report {
-        Some(report) => {
-            let round = input.round;
-            flow.step::<ReportGeneration>(ReportGenerationInput { round, report })
-                .await
-        }
-        None => Ok(()),
+) -> Result<Option<GenerationReport>, FlowError> {
+    let report = report_drawn(flow, input, reports, repeat).await?;
+    if let Some(report) = report.clone().filter(|report| !is_rejected(Some(report))) {
+        let round = input.round;
+        flow.step::<ReportGeneration>(ReportGenerationInput { round, report })
+            .await?;
     }
+    Ok(report)
+}
+
+/// Draws a repeat, and says what is known of the miner with it; audits start then. The leader has no report.
+async fn report_drawn(
+    flow: &Flow,
+    input: &RegenerationInput,
+    reports: &mut Vec<RepeatReport>,
+    repeat: Option<Repeat>,
+) -> Result<Option<GenerationReport>, FlowError> {
+    let Some(repeat) = repeat else {
+        return Ok(None);
+    };
+    let undrawn = draw(flow, input, repeat.number, &repeat.brought.modules).await?;
+    Ok(input
+        .side
+        .hotkey()
+        .map(|hotkey| report(input, hotkey, reports, &repeat, &undrawn)))
+}
+
+fn is_rejected(report: Option<&GenerationReport>) -> bool {
+    report.is_some_and(|report| report.outcome == ReportOutcome::Rejected)
 }
 
 /// The image to run, or none if it was not built.
@@ -251,52 +276,77 @@ async fn generate(pods: &mut Pods<'_>, repeat: u32) -> Result<Brought, FlowError
     Ok(Brought::All(generated))
 }
 
+/// Draws the modules. Returns the prompts whose module is none that can be drawn: as for the reference, they have failed.
 async fn draw(
     flow: &Flow,
     input: &RegenerationInput,
     repeat: u32,
     modules: &[RegeneratedModule],
-) -> Result<(), FlowError> {
-    let renders = modules.iter().filter_map(|generated| {
-        let prompt = input
-            .prompts
-            .iter()
-            .find(|prompt| prompt.stem == generated.stem)?;
-        let entry = EntryId {
-            round: input.round,
-            side: input.side.clone(),
-            repeat,
-            stem: generated.stem.clone(),
-        };
-        Some(RenderInput {
-            entry,
-            prompt: prompt.clone(),
-            module: generated.module.clone()?,
-            again: input.again,
+) -> Result<BTreeSet<Stem>, FlowError> {
+    let renders: Vec<RenderInput> = modules
+        .iter()
+        .filter_map(|generated| {
+            let prompt = input
+                .prompts
+                .iter()
+                .find(|prompt| prompt.stem == generated.stem)?;
+            let entry = EntryId {
+                round: input.round,
+                side: input.side.clone(),
+                repeat,
+                stem: generated.stem.clone(),
+            };
+            Some(RenderInput {
+                entry,
+                prompt: prompt.clone(),
+                module: generated.module.clone()?,
+                again: input.again,
+            })
         })
-    });
-    flow.join_steps::<Render>(renders.collect::<Vec<_>>(), OnFailure::Fail)
-        .await
-        .map(drop)
+        .collect();
+    let stems: Vec<Stem> = renders
+        .iter()
+        .map(|render| render.entry.stem.clone())
+        .collect();
+    let drawn = flow.join_steps::<Render>(renders, OnFailure::Fail).await?;
+    Ok(stems
+        .into_iter()
+        .zip(drawn)
+        .filter(|(_, drawn)| matches!(drawn, Ok(RenderOutput::Rejected { .. })))
+        .map(|(stem, _)| stem)
+        .collect())
 }
 
-fn summarize(input: &RegenerationInput, repeat: u32, generated: &Generated) -> RepeatReport {
+fn summarize(
+    input: &RegenerationInput,
+    repeat: u32,
+    generated: &Generated,
+    undrawn: &BTreeSet<Stem>,
+) -> RepeatReport {
     let asked = input
         .prompts
         .iter()
         .map(|prompt| prompt.stem.clone())
         .collect();
-    let rows: Generations = generated.modules.iter().map(row).collect();
+    let rows: Generations = generated
+        .modules
+        .iter()
+        .map(|generated| row(generated, undrawn))
+        .collect();
     generation_report::repeat_report(repeat, &asked, &rows, generated.seconds)
 }
 
-fn row(generated: &RegeneratedModule) -> (Stem, Generation) {
+fn row(generated: &RegeneratedModule, undrawn: &BTreeSet<Stem>) -> (Stem, Generation) {
     let js = generated.module.as_ref().map(|module| module.url.clone());
+    let is_undrawn = undrawn.contains(&generated.stem);
     (
         generated.stem.clone(),
         Generation {
             js,
-            failure_reason: generated.failure_reason.clone(),
+            failure_reason: generated
+                .failure_reason
+                .clone()
+                .or_else(|| is_undrawn.then(|| RENDER_FAILED.to_owned())),
             ..Generation::default()
         },
     )
@@ -307,15 +357,16 @@ fn report(
     input: &RegenerationInput,
     hotkey: &Hotkey,
     reports: &mut Vec<RepeatReport>,
-    repeat: u32,
-    generated: &Generated,
-    exhausted: bool,
+    repeat: &Repeat,
+    undrawn: &BTreeSet<Stem>,
 ) -> GenerationReport {
-    reports.push(summarize(input, repeat, generated));
-    let more_to_come = repeat < input.repeats && !exhausted;
-    if exhausted {
-        let missing = repeat + 1..=input.repeats;
-        reports.extend(missing.map(|repeat| summarize(input, repeat, &Generated::default())));
+    reports.push(summarize(input, repeat.number, &repeat.brought, undrawn));
+    let more_to_come = repeat.number < input.repeats && !repeat.exhausted;
+    if repeat.exhausted {
+        let missing = repeat.number + 1..=input.repeats;
+        reports.extend(
+            missing.map(|missing| summarize(input, missing, &Generated::default(), undrawn)),
+        );
     }
     generation_report::report(
         hotkey,

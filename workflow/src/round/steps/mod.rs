@@ -39,6 +39,7 @@ pub use open_round::{OpenRound, OpenedRound, RoundInput};
 pub use order_pod::{OrderPod, OrderPodInput, OrderedPod};
 pub use regenerate::{Regenerate, RegenerateInput, RegenerateOutput, RegeneratedModule};
 pub use release_pods::{ReleasePods, ReleasePodsInput};
+pub(crate) use render::RENDER_FAILED;
 pub use render::{ModuleFault, Render, RenderInput, RenderOutput};
 pub use renew_pods::{RenewPods, RenewPodsInput};
 pub use report_generation::{ReportGeneration, ReportGenerationInput};

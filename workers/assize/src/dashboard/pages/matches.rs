@@ -44,7 +44,7 @@ struct Summary {
 
 #[derive(Template)]
 #[template(path = "match_duels.html")]
-struct Duels {
+struct DuelStrip {
     round: i32,
     sides: Option<Sides>,
     duels: Vec<Card>,
@@ -246,7 +246,7 @@ async fn parts(state: Arc<DashboardState>, which: Which) -> Result<Vec<Part>, Da
         )?,
         Part::new(
             "duels",
-            &Duels {
+            &DuelStrip {
                 round: *round,
                 sides,
                 duels,

@@ -28,7 +28,8 @@ INSERT INTO job (kind, name, key, round, queue, state, input, output, finished_a
 SELECT 'flow', 'match', 'round/3/match/leader/' || m, 3, 'flow', 'completed',
        jsonb_build_object('left', 'leader', 'right', m, 'prompts', '[1, 2]'::jsonb),
        jsonb_build_object('report', jsonb_build_object('left', 'leader', 'right', m, 'score', 1, 'margin', 0.5, 'duels', jsonb_build_array(
-           jsonb_build_object('name', 'amber-vase', 'prompt', 'https://p.example/amber-vase.png', 'winner', 'right', 'detail',
+           jsonb_build_object('name', 'amber-vase', 'prompt', 'https://p.example/amber-vase.png', 'winner', 'right',
+               'left_png', 'https://cdn.example/left.png', 'right_png', 'https://cdn.example/right.png', 'detail',
                '{"s1": {"choice": "B", "n_total": 4, "n_consistent": 1, "angles": [{"label": "front_left", "pen_a": 6.5, "pen_b": 2.0}]},
                  "decided_by": "S1", "issues": "A lacks <b>its handle</b>."}'::json),
            jsonb_build_object('name', 'jade-teapot', 'prompt', 'https://p.example/jade-teapot.png', 'winner', 'draw', 'detail',
@@ -98,6 +99,7 @@ async fn a_match_is_a_strip_of_prompts_with_pictures_deciding_stage_and_scores(p
         "S1 front left".to_owned(),
         "<td class=\"n\">6.5</td>".to_owned(),
         "no previews on either side".to_owned(),
+        r#"<div class="no-picture">no picture</div>"#.to_owned(),
         "+50.0 %".to_owned(),
         "set aside by ann: broken pictures".to_owned(),
         "Run 2 of judgement 1, beside the first, which counts".to_owned(),

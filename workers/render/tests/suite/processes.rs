@@ -93,6 +93,18 @@ pub fn of_group(group: i32) -> Vec<Process> {
     found
 }
 
+/// Waits until no process of the groups lives. A killed process that shares memory with others takes a moment to be gone.
+pub async fn end_of_all(groups: Vec<i32>) {
+    const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
+    let ended = async {
+        while groups.iter().any(|group| !of_group(*group).is_empty()) {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    let waited = tokio::time::timeout(PATIENCE, ended).await;
+    assert!(waited.is_ok(), "a process is left behind");
+}
+
 /// Resident memory of the groups' processes, in megabytes.
 pub fn resident_mb(groups: &[i32]) -> u64 {
     let processes = groups.iter().flat_map(|group| of_group(*group));

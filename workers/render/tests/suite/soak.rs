@@ -88,12 +88,7 @@ async fn every_innocent_verdict_is_right_whatever_stands_beside_it() {
         "memory grows: {memory_mb:?}"
     );
     renderer.shut_down().await;
-    for group in groups {
-        assert!(
-            processes::of_group(group).is_empty(),
-            "no process is left behind"
-        );
-    }
+    processes::end_of_all(groups).await;
 }
 
 /// What the modules of a soak are taken from.
@@ -173,9 +168,5 @@ async fn killed_browsers_are_replaced_and_no_module_is_blamed() {
     assert!(starts.execute >= 2 && starts.draw >= 2, "{starts:?}");
     let groups = renderer.process_groups().await;
     renderer.shut_down().await;
-    assert!(
-        groups
-            .into_iter()
-            .all(|group| processes::of_group(group).is_empty())
-    );
+    processes::end_of_all(groups).await;
 }

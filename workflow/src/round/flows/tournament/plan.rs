@@ -9,7 +9,7 @@ use super::TournamentInput;
 use crate::{
     db::{
         measurement::{MOOT, MatchName},
-        tournament::Standing,
+        tournament::{MatchUnderWay, Standing},
     },
     engine::NewJob,
     round::{
@@ -21,7 +21,7 @@ use crate::{
     rules::{
         matches::{Play, is_near},
         regeneration::MAX_CONCURRENT_REGENERATIONS,
-        tournament::{self, Decision, MatchPurpose, Timeline},
+        tournament::{self, AuditDuelToPlay, Decision, MatchPurpose, Timeline},
     },
 };
 
@@ -44,6 +44,12 @@ pub(super) struct Repeats {
     pub(super) waits_for: Vec<String>,
 }
 
+/// When its turn is: against what was submitted first, as a rejection looks at them.
+fn turn(audit: &AuditDuelToPlay) -> (bool, u32) {
+    let is_against_defender = matches!(audit.left, AuditLeft::Defender { .. });
+    (is_against_defender, audit.left.repeat())
+}
+
 impl Plan<'_> {
     /// Matches the fold lacks.
     pub(super) fn matches(&self) -> serde_json::Result<Vec<NewJob>> {
@@ -63,17 +69,35 @@ impl Plan<'_> {
         Ok(starts)
     }
 
-    /// Audit duels the fold lacks.
+    /// Audit duels the fold lacks, of each miner one at a time and in the order in which they would reject it. So the published
+    /// reason never depends on which of two ends first, and no call is spent on a duel that the one before makes needless.
     pub(super) fn audits(&self) -> serde_json::Result<Vec<NewJob>> {
-        let audits = self.wanted.audit_duels_to_play.iter().map(|audit| {
-            let name = MatchName {
-                matrix: "audits",
-                left: audit.left.to_string(),
-                right: audit.right.clone(),
-            };
-            self.job(&name, audit.how, self.first_run(&name))
-        });
-        audits.collect()
+        let mut next: Vec<&AuditDuelToPlay> = Vec::new();
+        for audit in &self.wanted.audit_duels_to_play {
+            match next.iter_mut().find(|first| first.right == audit.right) {
+                Some(first) if turn(audit) < turn(first) => *first = audit,
+                Some(_) => {}
+                None => next.push(audit),
+            }
+        }
+        next.into_iter()
+            .filter(|audit| !self.is_being_audited(&audit.right))
+            .map(|audit| {
+                let name = MatchName {
+                    matrix: "audits",
+                    left: audit.left.to_string(),
+                    right: audit.right.clone(),
+                };
+                self.job(&name, audit.how, self.first_run(&name))
+            })
+            .collect()
+    }
+
+    fn is_being_audited(&self, hotkey: &Hotkey) -> bool {
+        let audits = |playing: &MatchUnderWay| {
+            playing.name.matrix == "audits" && playing.name.right == *hotkey
+        };
+        self.standing.under_way.iter().any(audits)
     }
 
     /// Regenerations of requested miners and of alternates whose build is decided, in this order, as many as may rent a pod at

@@ -88,7 +88,7 @@ async fn every_innocent_verdict_is_right_whatever_stands_beside_it() {
         "memory grows: {memory_mb:?}"
     );
     renderer.shut_down().await;
-    processes::end_of_all(groups).await;
+    processes::end_of_all(groups.into_iter().collect()).await;
 }
 
 /// What the modules of a soak are taken from.

@@ -8,8 +8,8 @@ use schema::{Hotkey, Side, files::AuditLeft};
 use super::TournamentInput;
 use crate::{
     db::{
-        measurement::{MOOT, MatchName},
-        tournament::{MatchUnderWay, Standing},
+        measurement::{MOOT, MatchName, MatchUnderWay},
+        tournament::Standing,
     },
     engine::NewJob,
     round::{

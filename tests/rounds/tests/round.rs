@@ -281,15 +281,20 @@ fn the_ledger_tells_everything_and_is_closed(clone: &Clone, submissions: &Submis
         kinds(LedgerFile::Artifacts),
         ["image", "module", "prompt"].map(str::to_owned).into()
     );
+    // A match near a threshold is measured again, and told of too.
+    let mut decided = kinds(LedgerFile::Decisions);
+    decided.remove("measured_again");
     assert_eq!(
-        kinds(LedgerFile::Decisions),
+        decided,
         [
             "batch",
             "collected",
             "generation_report",
+            "judging_rules",
             "match",
             "module_rejected",
             "rules",
+            "submission_rejected",
             "verdict",
             "winner",
         ]

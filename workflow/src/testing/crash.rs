@@ -196,9 +196,10 @@ async fn run_watched(
                     crashes += 1;
                 }
             }
-            // Its lease runs out. What died with it was our doing, not the jobs'.
+            // Its lease has run out, and no heartbeat that is still on its way prolongs it. What died with it was our doing,
+            // not the jobs'.
             sqlx::query(
-                "UPDATE worker SET lease_expires_at = now() - interval '1 s' WHERE state = 'live'",
+                "UPDATE worker SET state = 'lost', lease_expires_at = now() - interval '1 s' WHERE state = 'live'",
             )
             .execute(pool)
             .await?;

@@ -10,10 +10,9 @@ use clap::Parser as _;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    // A rehearsal shows its own progress; services tell what they do. Its object store meets two writers of one picture with
-    // an error, which the client takes as a reason to write again.
+    // A rehearsal shows its own progress; services tell what they do.
     telemetry::start(if matches!(cli.command, Command::Rehearse(_)) {
-        "error,s3s=off"
+        "error"
     } else {
         "info"
     });

@@ -101,15 +101,10 @@ impl<Service: RenderService> RenderService for CachedRenderService<Service> {
     }
 }
 
-/// `render-cache/{version}/{SHA-256 of the source}-{size}.tar`, the version in letters that a key can hold.
+/// `render-cache/{start of the version's SHA-256}/{SHA-256 of the source}-{size}.tar`: short enough for a store that keeps
+/// objects as files, whatever the version says.
 fn key(version: &str, source: &str, view_size: u32) -> String {
-    let version: String = version
-        .chars()
-        .map(|letter| match letter {
-            'a'..='z' | 'A'..='Z' | '0'..='9' | '.' | '-' => letter,
-            _ => '_',
-        })
-        .collect();
+    let version = &hex::encode(Sha256::digest(version))[..16];
     let sha256 = hex::encode(Sha256::digest(source));
     format!("{FOLDER}/{version}/{sha256}-{view_size}.tar")
 }
@@ -146,8 +141,25 @@ mod tests {
             store
                 .objects()
                 .keys()
-                .all(|key| key.starts_with("render-cache/fake/"))
+                .all(|key| key.starts_with("render-cache/"))
         );
+    }
+
+    /// As many bytes as a store over a folder can keep with its headers' file name.
+    const LONGEST_KEY: usize = 160;
+
+    #[test]
+    fn a_key_is_short_however_long_the_version_and_differs_with_each_part() {
+        let versions = ["v".repeat(300), "v".repeat(301)];
+        let keys = [
+            key(&versions[0], "module", 1024),
+            key(&versions[1], "module", 1024),
+            key(&versions[0], "another", 1024),
+            key(&versions[0], "module", 256),
+        ];
+        assert!(keys.iter().all(|key| key.len() <= LONGEST_KEY), "{keys:?}");
+        let distinct: std::collections::HashSet<&String> = keys.iter().collect();
+        assert_eq!(distinct.len(), keys.len());
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use assize::recover::{RecoverError, RecoverOptions, Recovery, recover};
 use rehearsal::miners::Cast;
 use rounds::Process;
-use sqlx::{PgPool, postgres::PgPoolOptions};
+use sqlx::PgPool;
 use workflow::{
     db,
     embedded::{EmbeddedOptions, EmbeddedPostgres},
@@ -25,7 +25,7 @@ async fn database(state_dir: &Path) -> (EmbeddedPostgres, PgPool) {
         .await
         .unwrap();
     postgres.create_database("assize").await.unwrap();
-    let pool = PgPoolOptions::new()
+    let pool = db::pool_options()
         .max_connections(4)
         .connect(&postgres.url("assize"))
         .await

@@ -16,7 +16,7 @@ use std::{
 use anyhow::{Context as _, ensure};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use sqlx::{PgPool, postgres::PgPoolOptions};
+use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -166,7 +166,7 @@ pub async fn replica() -> anyhow::Result<()> {
 }
 
 async fn connect(url: &str) -> anyhow::Result<PgPool> {
-    Ok(PgPoolOptions::new().max_connections(8).connect(url).await?)
+    Ok(db::pool_options().max_connections(8).connect(url).await?)
 }
 
 struct Bench {

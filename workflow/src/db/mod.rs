@@ -16,6 +16,7 @@ pub mod job;
 pub mod measurement;
 pub mod mirror;
 pub mod operator;
+mod pool;
 pub mod queue;
 pub mod records;
 pub mod recovered;
@@ -27,6 +28,7 @@ pub mod tournament;
 pub mod waits;
 pub mod worker;
 
+pub use pool::pool_options;
 use sqlx::{PgConnection, PgPool};
 
 use crate::engine::NewJob;

@@ -16,7 +16,10 @@ use super::{
     Point, Probe, Scenario,
     snapshot::{self, Snapshot, differences},
 };
-use crate::engine::{Worker, WorkerOptions};
+use crate::{
+    db,
+    engine::{Worker, WorkerOptions},
+};
 
 /// What a crash test did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -36,6 +39,10 @@ pub struct CrashReport {
 ///
 /// If a run does not end, ends with other rows, or does not come to where it should crash.
 pub async fn crash_each_job(pool: &PgPool, scenario: &dyn Scenario) -> anyhow::Result<CrashReport> {
+    on_own_pool(pool, async |pool| crash_each(pool, scenario).await).await
+}
+
+async fn crash_each(pool: &PgPool, scenario: &dyn Scenario) -> anyhow::Result<CrashReport> {
     let (expected, targets) = run_without_crash(pool, scenario).await?;
     let jobs: HashSet<&String> = targets.iter().map(|(_, key)| key).collect();
     let mut report = CrashReport {
@@ -61,6 +68,10 @@ pub async fn crash_every_job_in_one_run(
     pool: &PgPool,
     scenario: &dyn Scenario,
 ) -> anyhow::Result<CrashReport> {
+    on_own_pool(pool, async |pool| crash_every(pool, scenario).await).await
+}
+
+async fn crash_every(pool: &PgPool, scenario: &dyn Scenario) -> anyhow::Result<CrashReport> {
     let (expected, targets) = run_without_crash(pool, scenario).await?;
     let jobs: HashSet<&String> = targets.iter().map(|(_, key)| key).collect();
     let mut report = CrashReport {
@@ -100,6 +111,17 @@ pub async fn crash_one_job_of_each_name(
     scenario: &dyn Scenario,
     coverage: &mut Coverage,
 ) -> anyhow::Result<()> {
+    on_own_pool(pool, async |pool| {
+        crash_one_each(pool, scenario, coverage).await
+    })
+    .await
+}
+
+async fn crash_one_each(
+    pool: &PgPool,
+    scenario: &dyn Scenario,
+    coverage: &mut Coverage,
+) -> anyhow::Result<()> {
     let (expected, targets) = run_without_crash(pool, scenario).await?;
     let names: HashMap<String, String> = sqlx::query_as("SELECT key, name FROM job")
         .fetch_all(pool)
@@ -115,6 +137,20 @@ pub async fn crash_one_job_of_each_name(
         }
     }
     Ok(())
+}
+
+/// Workers that die here do so in the middle of whatever their handlers do, which only a pool as in production survives.
+async fn on_own_pool<T>(
+    pool: &PgPool,
+    runs: impl AsyncFnOnce(&PgPool) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let own = db::pool_options()
+        .max_connections(pool.options().get_max_connections())
+        .connect_with((*pool.connect_options()).clone())
+        .await?;
+    let result = runs(&own).await;
+    own.close().await;
+    result
 }
 
 /// Crashes one job at one point, in a run of its own.

@@ -32,7 +32,7 @@ impl Process {
                 .build()
                 .unwrap();
             runtime.block_on(async {
-                let pool = sqlx::postgres::PgPoolOptions::new()
+                let pool = db::pool_options()
                     .max_connections(2)
                     .connect_lazy_with(connect);
                 // On a worker thread, as in a real process.

@@ -1,8 +1,8 @@
 //! The database goes away, at any moment.
 
-use std::time::Duration;
+use std::{task::Poll, time::Duration};
 
-use sqlx::{PgPool, postgres::PgPoolOptions};
+use sqlx::{Connection as _, PgPool};
 use workflow::embedded::{EmbeddedOptions, EmbeddedPostgres};
 
 use crate::{
@@ -106,7 +106,7 @@ async fn workers_go_on_when_postgres_is_restarted() {
             .unwrap()
     };
     let postgres = start().await;
-    let pool = PgPoolOptions::new()
+    let pool = workflow::db::pool_options()
         .max_connections(5)
         .acquire_timeout(PATIENCE)
         .connect(&postgres.url("postgres"))
@@ -146,4 +146,34 @@ async fn nothing_is_lost_or_repeated_when_answers_are_lost_after_their_commit(po
     let lost = proxy.lost_commits();
     assert!(lost >= 5, "only {lost} answers of commits were lost");
     behind.done().await;
+}
+
+#[sqlx::test(migrator = "workflow::db::MIGRATOR")]
+async fn a_transaction_given_up_while_it_began_swallows_nobodys_rows(pool: PgPool) {
+    let of_one = workflow::db::pool_options()
+        .max_connections(1)
+        .connect_with((*pool.connect_options()).clone())
+        .await
+        .unwrap();
+    let mut connection = of_one.acquire().await.unwrap();
+    // Dropped while `BEGIN` is on its way; now and then the answer is faster than that.
+    loop {
+        let mut begin = std::pin::pin!(connection.begin());
+        let first = std::future::poll_fn(|context| Poll::Ready(begin.as_mut().poll(context))).await;
+        if first.is_pending() {
+            break;
+        }
+    }
+    drop(connection);
+
+    sqlx::query("INSERT INTO event (name, payload) VALUES ('written', '1')")
+        .execute(&of_one)
+        .await
+        .unwrap();
+    let is_committed: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM event)")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    assert!(is_committed, "the next one wrote into an open transaction");
+    of_one.close().await;
 }

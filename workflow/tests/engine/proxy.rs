@@ -8,10 +8,7 @@ use std::{
     },
 };
 
-use sqlx::{
-    PgPool,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
+use sqlx::{PgPool, postgres::PgConnectOptions};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpStream, UnixListener, UnixStream},
@@ -64,7 +61,7 @@ impl Proxy {
     /// The same database, through here.
     pub fn pool(&self, pool: &PgPool) -> PgPool {
         let options = (*pool.connect_options()).clone();
-        PgPoolOptions::new()
+        workflow::db::pool_options()
             .max_connections(3)
             .acquire_timeout(PATIENCE)
             .connect_lazy_with(options.socket(self.folder.path()).port(5432))

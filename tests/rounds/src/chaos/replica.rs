@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use tokio_util::sync::CancellationToken;
 use workflow::engine::{Worker, WorkerOptions, flow::FLOW_QUEUE};
 
@@ -44,7 +44,7 @@ pub async fn work(options: ReplicaOptions) -> anyhow::Result<()> {
         .database(DATABASE)
         .ssl_mode(PgSslMode::Disable)
         .application_name("assize pool");
-    let pool = PgPoolOptions::new()
+    let pool = workflow::db::pool_options()
         .max_connections(8)
         .acquire_timeout(ACQUIRE_WITHIN)
         .connect_lazy_with(connect);

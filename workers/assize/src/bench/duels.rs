@@ -13,7 +13,7 @@ use schema::{
     views,
 };
 use serde::Serialize;
-use sqlx::{PgPool, postgres::PgPoolOptions};
+use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 use workflow::{
@@ -117,10 +117,7 @@ pub async fn run(workload: Workload, home: &Path) -> anyhow::Result<Figures> {
 }
 
 async fn connect(url: &str) -> anyhow::Result<PgPool> {
-    Ok(PgPoolOptions::new()
-        .max_connections(20)
-        .connect(url)
-        .await?)
+    Ok(db::pool_options().max_connections(20).connect(url).await?)
 }
 
 async fn judge(workload: Workload, pool: &PgPool) -> anyhow::Result<Figures> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use sqlx::{Connection as _, PgConnection, PgPool, postgres::PgPoolOptions};
+use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use workflow::{
@@ -61,7 +61,7 @@ pub(super) async fn connect(args: &DatabaseArgs) -> anyhow::Result<PgPool> {
     let first = first
         .context("the database cannot be reached; check DATABASE_URL and that PostgreSQL runs")?;
     drop(first.close().await);
-    PgPoolOptions::new()
+    db::pool_options()
         .max_connections(30)
         .acquire_timeout(CONNECT_TIMEOUT)
         .connect(&args.database_url)

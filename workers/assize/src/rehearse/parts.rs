@@ -9,7 +9,7 @@ use rehearsal::{
 };
 use render::{Renderer, RendererConfig};
 use secrecy::{ExposeSecret as _, SecretString};
-use sqlx::{PgPool, postgres::PgPoolOptions};
+use sqlx::PgPool;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -105,7 +105,7 @@ impl Parts {
         let postgres =
             EmbeddedPostgres::start(EmbeddedOptions::new(state_dir.join("postgres"))).await?;
         postgres.create_database("assize").await?;
-        let pool = PgPoolOptions::new()
+        let pool = db::pool_options()
             .max_connections(CONNECTIONS)
             .acquire_timeout(Duration::from_secs(30))
             .connect(&postgres.url("assize"))

@@ -23,7 +23,7 @@ async fn random_flows_end_exactly_under_random_crashes_and_the_history_explains_
             .build()
             .unwrap();
         let pool = runtime.block_on(async {
-            sqlx::postgres::PgPoolOptions::new()
+            workflow::db::pool_options()
                 .max_connections(2)
                 .connect_lazy_with(options)
         });

@@ -36,8 +36,11 @@ pub async fn allowances(
     sqlx::query_as(
         "WITH filled AS (
              SELECT q.*, w.most,
-                    least(greatest(rate_per_second, 1),
-                          tokens + rate_per_second * greatest(extract(epoch FROM clock_timestamp() - refilled_at), 0)::float8) AS bucket,
+                    -- Without a rate there is no bucket; `least` would answer whatever is not null.
+                    CASE WHEN rate_per_second IS NOT NULL THEN
+                        least(greatest(rate_per_second, 1),
+                              tokens + rate_per_second * greatest(extract(epoch FROM clock_timestamp() - refilled_at), 0)::float8)
+                    END AS bucket,
                     (SELECT count(*) FROM job WHERE job.queue = q.name AND job.state = 'running')::int AS running
              FROM queue q JOIN unnest($1::text[], $2::int[]) AS w(name, most) ON w.name = q.name
          ), room AS (

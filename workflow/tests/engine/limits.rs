@@ -50,6 +50,22 @@ async fn two_workers_together_keep_to_the_capacity_of_a_queue(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "workflow::db::MIGRATOR")]
+async fn one_claim_fills_a_capacity(pool: PgPool) {
+    let mut world = World::new(pool);
+    db::queue::limit(&mut *world.conn().await, "vlm", Some(4), None)
+        .await
+        .unwrap();
+    start(&world, 40, Act::Gate("gate".to_owned())).await;
+    world.work();
+    world.toys.until_running(4).await;
+    let claims =
+        "SELECT count(DISTINCT claimed_at) FROM job WHERE queue = 'vlm' AND state = 'running'";
+    assert_eq!(world.count(claims).await, 1, "jobs were claimed one by one");
+    world.toys.open("gate");
+    world.done().await;
+}
+
+#[sqlx::test(migrator = "workflow::db::MIGRATOR")]
 async fn a_slot_of_a_dead_worker_is_free_when_its_lease_ends(pool: PgPool) {
     let mut world = World::new(pool);
     let keys = start(&world, 2, Act::Answer(1)).await;

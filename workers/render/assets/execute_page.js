@@ -4,6 +4,7 @@
   const script = (text) => URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
   let workerUrl;
   let next;
+  let answered = false;
 
   function prepare() {
     const worker = new Worker(workerUrl, { type: 'module' });
@@ -27,13 +28,19 @@
     return true;
   };
 
+  globalThis.assizeAnswered = () => answered;
+
   globalThis.assizeRun = async (source) => {
     const { worker, ready } = next;
+    answered = false;
     await ready;
     const url = script(`${source}\n//# sourceURL=module.js`);
     try {
       const answer = await new Promise((resolve) => {
-        worker.onmessage = (event) => resolve(event.data);
+        worker.onmessage = (event) => {
+          answered = true;
+          resolve(event.data);
+        };
         worker.onerror = (event) => resolve({ stage: 'module_load', rule: 'EXECUTION_THREW', detail: `${event.message}` });
         worker.postMessage(url);
       });

@@ -7,12 +7,15 @@
 pub mod cdp;
 mod launch;
 mod page;
+mod pool;
 mod words;
+mod work;
 
 pub use launch::{Launch, LaunchError, NOBODY};
 pub use page::PageHandle;
+pub use pool::{Lent, OpenError, Pool, PoolLimits};
+pub use work::Work;
 
-use std::collections::HashMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
@@ -239,12 +242,12 @@ impl Browser {
         Ok((PageHandle::new(session, lease), events))
     }
 
-    /// Processor seconds each of the browser's page processes has used, by process.
+    /// What the browser's pages have done so far.
     ///
     /// # Errors
     ///
     /// [`CdpError`] if the browser is gone.
-    pub async fn renderer_cpu_seconds(&self) -> Result<HashMap<u64, f64>, CdpError> {
+    pub async fn work(&self) -> Result<Work, CdpError> {
         let answer = self
             .connection
             .call("SystemInfo.getProcessInfo", json!({}))
@@ -252,7 +255,7 @@ impl Browser {
         let processes = answer
             .get("processInfo")
             .and_then(serde_json::Value::as_array);
-        Ok(processes
+        let pages = processes
             .into_iter()
             .flatten()
             .filter(|process| cdp::text(process, "type") == "renderer")
@@ -261,8 +264,8 @@ impl Browser {
                     process.get("id")?.as_u64()?,
                     process.get("cpuTime")?.as_f64()?,
                 ))
-            })
-            .collect())
+            });
+        Ok(Work::of(pages.collect()).await)
     }
 
     /// Ends the browser and everything it started.

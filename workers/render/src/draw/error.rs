@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::browser::LaunchError;
 use crate::browser::cdp::CdpError;
+use crate::browser::{LaunchError, OpenError};
 use crate::png::WrongSize;
 
 /// Why nothing was drawn.
@@ -38,4 +38,14 @@ pub enum DrawError {
     /// The loopback server did not start.
     #[error("cannot listen on the loopback interface")]
     Listen(#[source] std::io::Error),
+}
+
+impl From<OpenError> for DrawError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Launch(error) => error.into(),
+            OpenError::Browser(error) => error.into(),
+            OpenError::TooSlow(limit) => Self::Timeout(limit),
+        }
+    }
 }

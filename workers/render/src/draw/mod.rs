@@ -15,17 +15,16 @@ pub use batch::{Batch, Timings};
 pub use config::{DrawerConfig, Graphics};
 pub use error::DrawError;
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 
 use crate::browser::cdp::CdpError;
-use crate::browser::{Browser, Launch};
+use crate::browser::{Launch, Lent, Pool, PoolLimits};
 use crate::png::Part;
 use desk::Desk;
 use page::Page;
@@ -40,15 +39,11 @@ const READY_TIMEOUT: Duration = Duration::from_secs(60);
 /// The pool of drawing pages.
 #[derive(Debug)]
 pub struct Drawer {
-    config: DrawerConfig,
-    places: Semaphore,
-    idle: Mutex<Vec<Page>>,
-    browser: tokio::sync::Mutex<Option<Arc<Browser>>>,
+    time_limit: Duration,
+    pages: Pool<Page>,
     desk: Arc<Desk>,
     address: String,
     server: tokio::task::JoinHandle<()>,
-    runs: AtomicU64,
-    starts: AtomicU64,
 }
 
 #[derive(Deserialize)]
@@ -77,19 +72,21 @@ impl Drawer {
                 tracing::error!(%error, "the loopback server of the drawing pages ended");
             }
         });
+        let limits = PoolLimits {
+            pages: config.pages,
+            uses_a_page: RUNS_A_PAGE,
+            uses_a_browser: config.documents_a_browser,
+            open_timeout: READY_TIMEOUT,
+        };
         let drawer = Self {
-            places: Semaphore::new(config.pages.max(1)),
-            idle: Mutex::default(),
-            browser: tokio::sync::Mutex::default(),
+            time_limit: config.time_limit,
+            pages: Pool::new(limits, launch_options(config)),
             desk,
             address: format!("http://127.0.0.1:{port}/{secret}/"),
             server,
-            runs: AtomicU64::new(0),
-            starts: AtomicU64::new(0),
-            config,
         };
         let page = drawer.open().await?;
-        drawer.give_back(page);
+        drawer.pages.give_back(page);
         Ok(drawer)
     }
 
@@ -105,7 +102,7 @@ impl Drawer {
         bounds: Option<[f64; 6]>,
         batches: &[Batch],
     ) -> Result<(Vec<Part>, Timings), DrawError> {
-        let _place = self.places.acquire().await.map_err(|_| CdpError::Closed)?;
+        let _place = self.pages.enter().await?;
         let first = self.draw_once(document.clone(), bounds, batches).await;
         match first {
             Err(
@@ -116,10 +113,10 @@ impl Drawer {
             ) => {
                 tracing::warn!(%error, "drawing failed, once more in a fresh page");
                 if matches!(error, DrawError::Scene(_)) {
-                    self.forget_idle_pages();
+                    self.pages.forget_idle();
                 } else {
                     // Chromium refuses graphics to pages whose graphics process crashed: a fresh page needs a fresh browser.
-                    self.discard_browser().await;
+                    self.pages.discard_browser().await;
                 }
                 self.draw_once(document, bounds, batches).await
             }
@@ -129,27 +126,12 @@ impl Drawer {
 
     /// How often the browser was started.
     pub fn starts(&self) -> u64 {
-        self.starts.load(Ordering::Relaxed)
+        self.pages.starts()
     }
 
     /// The running browser's process group.
     pub async fn process_group(&self) -> Option<i32> {
-        let browser = self.browser.lock().await;
-        browser.as_ref().map(|browser| browser.process_group())
-    }
-
-    /// Lets go of the browser. Pages still at work hold it; it ends with the last of them.
-    async fn discard_browser(&self) {
-        let mut current = self.browser.lock().await;
-        self.forget_idle_pages();
-        *current = None;
-    }
-
-    fn forget_idle_pages(&self) {
-        self.idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.pages.process_group().await
     }
 
     /// The graphics behind the pages: renderer, samples, what is in memory.
@@ -158,23 +140,19 @@ impl Drawer {
     ///
     /// [`DrawError`] if no page answers.
     pub async fn info(&self) -> Result<Value, DrawError> {
-        let _place = self.places.acquire().await.map_err(|_| CdpError::Closed)?;
-        let page = match self.take() {
-            Some(page) => page,
+        let _place = self.pages.enter().await?;
+        let lent = match self.pages.take() {
+            Some(lent) => lent,
             None => self.open().await?,
         };
-        let info = page.handle.session.evaluate("assizeInfo()").await?;
-        self.give_back(page);
+        let info = lent.page.handle.session.evaluate("assizeInfo()").await?;
+        self.pages.give_back(lent);
         Ok(info)
     }
 
     /// Ends browser and server.
     pub async fn close(&self) {
-        self.places.close();
-        self.forget_idle_pages();
-        if let Some(browser) = self.browser.lock().await.take() {
-            browser.close().await;
-        }
+        self.pages.close().await;
         self.server.abort();
     }
 
@@ -184,12 +162,12 @@ impl Drawer {
         bounds: Option<[f64; 6]>,
         batches: &[Batch],
     ) -> Result<(Vec<Part>, Timings), DrawError> {
-        let mut page = match self.take().filter(|page| !page.is_dead()) {
-            Some(page) => page,
+        let mut lent = match self.pages.take().filter(|lent| !lent.page.is_dead()) {
+            Some(lent) => lent,
             None => self.open().await?,
         };
-        page.runs += 1;
-        self.runs.fetch_add(1, Ordering::Relaxed);
+        self.pages.count_use(&mut lent);
+        let page = &lent.page;
         let sizes: Vec<u32> = batches
             .iter()
             .flat_map(|batch| batch.angles.iter().map(|_| batch.size))
@@ -210,7 +188,7 @@ impl Drawer {
                 tokio::select! {
                     answer = page.handle.session.evaluate(&expression) => answer.map_err(DrawError::from),
                     _ = crashed.wait_for(|crashed| *crashed) => Err(DrawError::Crashed),
-                    () = tokio::time::sleep(self.config.time_limit) => Err(DrawError::Timeout(self.config.time_limit)),
+                    () = tokio::time::sleep(self.time_limit) => Err(DrawError::Timeout(self.time_limit)),
                 }
             };
             tokio::pin!(drawing);
@@ -236,7 +214,7 @@ impl Drawer {
         if let Some(error) = drawn.error {
             return Err(DrawError::Scene(error));
         }
-        self.give_back(page);
+        self.pages.give_back(lent);
         let received = pictures.iter().flatten().count();
         if received != sizes.len() {
             return Err(DrawError::Missing {
@@ -250,83 +228,36 @@ impl Drawer {
         Ok((pictures.into_iter().flatten().collect(), drawn.timings))
     }
 
-    fn take(&self) -> Option<Page> {
-        self.idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop()
+    async fn open(&self) -> Result<Lent<Page>, DrawError> {
+        let open = |browser| Page::open(browser, &self.address);
+        Ok(self.pages.open(open).await?)
     }
+}
 
-    /// Keeps a page for the next document, unless it or its browser has served long enough.
-    fn give_back(&self, page: Page) {
-        if page.runs >= RUNS_A_PAGE || self.is_old() || page.generation != self.starts() {
-            return;
-        }
-        self.idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(page);
+fn launch_options(config: DrawerConfig) -> Launch {
+    let mut flags = vec![
+        // Only the loopback server's literal address resolves.
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1".to_owned(),
+        "--enable-webgl".to_owned(),
+        "--ignore-gpu-blocklist".to_owned(),
+        "--use-gl=angle".to_owned(),
+    ];
+    match config.graphics {
+        Graphics::Software => flags.extend([
+            "--use-angle=swiftshader".to_owned(),
+            "--enable-unsafe-swiftshader".to_owned(),
+        ]),
+        Graphics::Gpu => flags.extend([
+            "--use-angle=vulkan".to_owned(),
+            "--enable-features=Vulkan".to_owned(),
+        ]),
     }
-
-    async fn open(&self) -> Result<Page, DrawError> {
-        let (browser, generation) = self.browser().await?;
-        tokio::time::timeout(
-            READY_TIMEOUT,
-            Page::open(browser, generation, &self.address),
-        )
-        .await
-        .map_err(|_| DrawError::Timeout(READY_TIMEOUT))?
-        .map_err(DrawError::from)
-    }
-
-    fn is_old(&self) -> bool {
-        self.runs.load(Ordering::Relaxed) >= self.config.documents_a_browser.max(1)
-    }
-
-    /// The running browser and its number; a new one if it ended or has run long enough.
-    async fn browser(&self) -> Result<(Arc<Browser>, u64), DrawError> {
-        let mut current = self.browser.lock().await;
-        if let Some(browser) = current
-            .as_ref()
-            .filter(|browser| !browser.is_closed() && !self.is_old())
-        {
-            return Ok((browser.clone(), self.starts()));
-        }
-        // Pages still at work hold the old browser; it ends with the last of them.
-        self.forget_idle_pages();
-        *current = None;
-        let browser = Arc::new(Browser::launch(&self.launch_options()).await?);
-        self.runs.store(0, Ordering::Relaxed);
-        let generation = self.starts.fetch_add(1, Ordering::Relaxed) + 1;
-        *current = Some(browser.clone());
-        Ok((browser, generation))
-    }
-
-    fn launch_options(&self) -> Launch {
-        let mut flags = vec![
-            // Only the loopback server's literal address resolves.
-            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1".to_owned(),
-            "--enable-webgl".to_owned(),
-            "--ignore-gpu-blocklist".to_owned(),
-            "--use-gl=angle".to_owned(),
-        ];
-        match self.config.graphics {
-            Graphics::Software => flags.extend([
-                "--use-angle=swiftshader".to_owned(),
-                "--enable-unsafe-swiftshader".to_owned(),
-            ]),
-            Graphics::Gpu => flags.extend([
-                "--use-angle=vulkan".to_owned(),
-                "--enable-features=Vulkan".to_owned(),
-            ]),
-        }
-        Launch {
-            chromium: self.config.chromium.clone(),
-            unprivileged_uid_gid: self.config.unprivileged_uid_gid,
-            allow_no_sandbox: self.config.allow_no_sandbox,
-            data_limit: Some(DATA_LIMIT_BYTES),
-            flags,
-        }
+    Launch {
+        chromium: config.chromium,
+        unprivileged_uid_gid: config.unprivileged_uid_gid,
+        allow_no_sandbox: config.allow_no_sandbox,
+        data_limit: Some(DATA_LIMIT_BYTES),
+        flags,
     }
 }
 

@@ -16,19 +16,11 @@ pub struct Page {
     browser: Arc<Browser>,
     /// Becomes true when its process died.
     pub crashed: watch::Receiver<bool>,
-    /// The number of the browser it belongs to, counted from 1.
-    pub generation: u64,
-    /// Documents it drew.
-    pub runs: u32,
 }
 
 impl Page {
     /// Opens a page and waits for its renderer.
-    pub async fn open(
-        browser: Arc<Browser>,
-        generation: u64,
-        address: &str,
-    ) -> Result<Self, CdpError> {
+    pub async fn open(browser: Arc<Browser>, address: &str) -> Result<Self, CdpError> {
         let (handle, events) = browser.open().await?;
         let (crash, crashed) = watch::channel(false);
         tokio::spawn(watch_for_crash(events, crash));
@@ -48,8 +40,6 @@ impl Page {
             handle,
             browser,
             crashed,
-            generation,
-            runs: 0,
         })
     }
 

@@ -8,15 +8,12 @@
 mod page;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::Semaphore;
 
 use crate::browser::cdp::CdpError;
-use crate::browser::{Browser, Launch, LaunchError};
+use crate::browser::{Launch, LaunchError, Lent, OpenError, Pool, PoolLimits};
 use crate::failure::{Failure, Rule, Stage};
 use page::{HEAP_MEGABYTES, Page, RunOutcome, STARVATION_FACTOR};
 
@@ -82,15 +79,23 @@ pub enum ExecuteError {
     NotReady,
 }
 
+impl From<OpenError> for ExecuteError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Launch(error) => error.into(),
+            OpenError::Browser(error) => error.into(),
+            OpenError::TooSlow(_) => Self::NotReady,
+        }
+    }
+}
+
 /// The pool.
 #[derive(Debug)]
 pub struct Executor {
-    config: ExecutorConfig,
-    places: Semaphore,
-    idle: Mutex<Vec<Page>>,
-    browser: tokio::sync::Mutex<Option<Arc<Browser>>>,
-    runs: AtomicU64,
-    starts: AtomicU64,
+    time_limit: Duration,
+    pages: Pool<Page>,
+    /// Pages are opened one at a time, see [`Page::open`].
+    opening: tokio::sync::Mutex<()>,
 }
 
 impl Executor {
@@ -100,16 +105,19 @@ impl Executor {
     ///
     /// [`ExecuteError`] if the browser does not start.
     pub async fn launch(config: ExecutorConfig) -> Result<Self, ExecuteError> {
+        let limits = PoolLimits {
+            pages: config.pages,
+            uses_a_page: RUNS_A_PAGE,
+            uses_a_browser: config.modules_a_browser,
+            open_timeout: READY_TIMEOUT,
+        };
         let executor = Self {
-            places: Semaphore::new(config.pages.max(1)),
-            idle: Mutex::default(),
-            browser: tokio::sync::Mutex::default(),
-            runs: AtomicU64::new(0),
-            starts: AtomicU64::new(0),
-            config,
+            time_limit: config.time_limit,
+            pages: Pool::new(limits, launch_options(config)),
+            opening: tokio::sync::Mutex::default(),
         };
         let page = executor.open().await?;
-        executor.give_back(page);
+        executor.pages.give_back(page);
         Ok(executor)
     }
 
@@ -119,15 +127,15 @@ impl Executor {
     ///
     /// [`ExecuteError`] for our own faults. What the module does wrong is in [`Executed::result`].
     pub async fn execute(&self, source: &str) -> Result<Executed, ExecuteError> {
-        let _place = self.places.acquire().await.map_err(|_| CdpError::Closed)?;
+        let _place = self.pages.enter().await?;
         let mut browser_died_before = false;
         let mut process_died_before = false;
         loop {
-            let mut page = self.ready_page().await?;
-            self.runs.fetch_add(1, Ordering::Relaxed);
-            match page.run(source, self.config.time_limit).await {
+            let mut lent = self.ready_page().await?;
+            self.pages.count_use(&mut lent);
+            match lent.page.run(source, self.time_limit).await {
                 RunOutcome::Answered(executed) => {
-                    self.give_back(page);
+                    self.pages.give_back(lent);
                     return Ok(executed);
                 }
                 RunOutcome::TimedOut => {
@@ -135,7 +143,7 @@ impl Executor {
                         Rule::TimeoutExceeded,
                         format!(
                             "the module did not end within {} ms",
-                            self.config.time_limit.as_millis()
+                            self.time_limit.as_millis()
                         ),
                     ));
                 }
@@ -153,7 +161,7 @@ impl Executor {
                 // The whole browser went away: nobody knows whose fault it was, so the module gets another chance.
                 RunOutcome::BrowserDied if !browser_died_before => browser_died_before = true,
                 RunOutcome::BrowserDied => return Err(CdpError::Closed.into()),
-                RunOutcome::Starved => return Err(ExecuteError::Starved(self.config.time_limit)),
+                RunOutcome::Starved => return Err(ExecuteError::Starved(self.time_limit)),
                 RunOutcome::Failed(error) => return Err(error.into()),
             }
         }
@@ -161,7 +169,7 @@ impl Executor {
 
     /// How often the browser was started.
     pub fn starts(&self) -> u64 {
-        self.starts.load(Ordering::Relaxed)
+        self.pages.starts()
     }
 
     /// The browser's product and version.
@@ -170,121 +178,60 @@ impl Executor {
     ///
     /// [`ExecuteError`] if it has to be started and does not start.
     pub async fn browser_version(&self) -> Result<String, ExecuteError> {
-        let (browser, _) = self.browser().await?;
-        Ok(browser.version().to_owned())
+        Ok(self.pages.browser().await?.version().to_owned())
     }
 
     /// The running browser's process group.
     pub async fn process_group(&self) -> Option<i32> {
-        let browser = self.browser.lock().await;
-        browser.as_ref().map(|browser| browser.process_group())
+        self.pages.process_group().await
     }
 
     /// Ends the browser.
     pub async fn close(&self) {
-        self.places.close();
-        self.idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
-        if let Some(browser) = self.browser.lock().await.take() {
-            browser.close().await;
-        }
-    }
-
-    fn take(&self) -> Option<Page> {
-        self.idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop()
-    }
-
-    /// Keeps a page for the next module, unless it or its browser has served long enough.
-    fn give_back(&self, page: Page) {
-        if page.runs >= RUNS_A_PAGE || self.is_old() || page.generation != self.starts() {
-            return;
-        }
-        self.idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(page);
+        self.pages.close().await;
     }
 
     /// A page with a worker ready. One that died while it was idle says nothing about the next module.
-    async fn ready_page(&self) -> Result<Page, ExecuteError> {
-        while let Some(mut page) = self.take() {
-            if page.is_ready().await {
-                return Ok(page);
+    async fn ready_page(&self) -> Result<Lent<Page>, ExecuteError> {
+        while let Some(mut lent) = self.pages.take() {
+            if lent.page.is_ready().await {
+                return Ok(lent);
             }
         }
         for _ in 0..3 {
-            let mut page = match self.open().await {
+            let mut lent = match self.open().await {
                 // The browser died while it opened the page; there is a new one by now.
-                Err(ExecuteError::Browser(CdpError::Closed)) => continue,
-                page => page?,
+                Err(OpenError::Browser(CdpError::Closed)) => continue,
+                opened => opened?,
             };
-            if page.is_ready().await {
-                return Ok(page);
+            if lent.page.is_ready().await {
+                return Ok(lent);
             }
         }
         Err(ExecuteError::NotReady)
     }
 
-    async fn open(&self) -> Result<Page, ExecuteError> {
-        let (browser, generation) = self.browser().await?;
-        let opened =
-            tokio::time::timeout(READY_TIMEOUT, Page::open(browser.clone(), generation)).await;
-        if let Ok(Err(CdpError::Closed)) = opened {
-            // From here on everyone sees that it is closed.
-            browser.connection().closed().await;
-        }
-        opened
-            .map_err(|_| ExecuteError::NotReady)?
-            .map_err(ExecuteError::from)
+    async fn open(&self) -> Result<Lent<Page>, OpenError> {
+        let _turn = self.opening.lock().await;
+        self.pages.open(Page::open).await
     }
+}
 
-    fn is_old(&self) -> bool {
-        self.runs.load(Ordering::Relaxed) >= self.config.modules_a_browser.max(1)
-    }
-
-    /// The running browser and its number; a new one if it ended or has run long enough.
-    async fn browser(&self) -> Result<(Arc<Browser>, u64), ExecuteError> {
-        let mut current = self.browser.lock().await;
-        if let Some(browser) = current
-            .as_ref()
-            .filter(|browser| !browser.is_closed() && !self.is_old())
-        {
-            return Ok((browser.clone(), self.starts()));
-        }
-        // Pages still at work hold the old browser; it ends with the last of them.
-        self.idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
-        *current = None;
-        let browser = Arc::new(Browser::launch(&self.launch_options()).await?);
-        self.runs.store(0, Ordering::Relaxed);
-        let generation = self.starts.fetch_add(1, Ordering::Relaxed) + 1;
-        *current = Some(browser.clone());
-        Ok((browser, generation))
-    }
-
-    fn launch_options(&self) -> Launch {
-        let flags = [
-            format!("--js-flags=--max-old-space-size={HEAP_MEGABYTES},--max-semi-space-size=32"),
-            "--disable-gpu".to_owned(),
-            "--disable-3d-apis".to_owned(),
-            "--disable-software-rasterizer".to_owned(),
-            // Nothing resolves, literal addresses included.
-            "--host-resolver-rules=MAP * ~NOTFOUND".to_owned(),
-        ];
-        Launch {
-            chromium: self.config.chromium.clone(),
-            unprivileged_uid_gid: self.config.unprivileged_uid_gid,
-            allow_no_sandbox: self.config.allow_no_sandbox,
-            data_limit: Some(DATA_LIMIT_BYTES),
-            flags: flags.into(),
-        }
+fn launch_options(config: ExecutorConfig) -> Launch {
+    let flags = [
+        format!("--js-flags=--max-old-space-size={HEAP_MEGABYTES},--max-semi-space-size=32"),
+        "--disable-gpu".to_owned(),
+        "--disable-3d-apis".to_owned(),
+        "--disable-software-rasterizer".to_owned(),
+        // Nothing resolves, literal addresses included.
+        "--host-resolver-rules=MAP * ~NOTFOUND".to_owned(),
+    ];
+    Launch {
+        chromium: config.chromium,
+        unprivileged_uid_gid: config.unprivileged_uid_gid,
+        allow_no_sandbox: config.allow_no_sandbox,
+        data_limit: Some(DATA_LIMIT_BYTES),
+        flags: flags.into(),
     }
 }
 
@@ -294,5 +241,35 @@ impl Executed {
             result: Err(Failure::new(Stage::Execution, rule, detail)),
             times: PhaseTimes::default(),
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_process_of_each_page_is_known() {
+        let config = ExecutorConfig {
+            chromium: None,
+            unprivileged_uid_gid: None,
+            allow_no_sandbox: false,
+            pages: 3,
+            modules_a_browser: 100,
+            time_limit: Duration::from_secs(5),
+        };
+        let executor = Executor::launch(config).await.unwrap();
+        let first = executor.pages.take().unwrap();
+        let (second, third) = tokio::join!(executor.open(), executor.open());
+        let pages = [first, second.unwrap(), third.unwrap()];
+        let mut processes: Vec<u64> = pages
+            .iter()
+            .map(|lent| lent.page.process.expect("it is told"))
+            .collect();
+        processes.sort_unstable();
+        processes.dedup();
+        assert_eq!(processes.len(), pages.len());
+        executor.close().await;
     }
 }

@@ -1,6 +1,5 @@
 //! One page of the executing browser: a process of its own, and one fresh worker ready in it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::{Executed, PhaseTimes, READY_TIMEOUT};
 use crate::browser::cdp::{CdpError, Event, Session};
-use crate::browser::{Browser, PageHandle};
+use crate::browser::{Browser, PageHandle, Work};
 use crate::document::fields::{Field, MaterialKind, TEXTURE};
 use crate::document::{ATTRIBUTES, DEEPEST_NODE, MAGIC, MAX_DOCUMENT_BYTES};
 use crate::failure::{Failure, Rule, Stage};
@@ -28,9 +27,9 @@ const RANDOM_SEED: u32 = 0x1234_5678;
 /// How many times its limit a module may wait for the processor before we give up on it, as our fault.
 pub const STARVATION_FACTOR: u32 = 6;
 
-/// Part of the limit that the busiest process must have computed before a module counts as too slow. Garbage is
-/// collected on other threads and may count too; a little less than all of it is left for clocks that tick coarsely.
-const BUSY_PART: f64 = 0.9;
+/// Part of the limit that a module must have computed before it counts as too slow: it also waits for the collection of
+/// its garbage.
+const COMPUTED_PART: f64 = 0.9;
 
 /// How one run ended.
 pub enum RunOutcome {
@@ -54,10 +53,8 @@ pub struct Page {
     handle: PageHandle,
     browser: Arc<Browser>,
     crashed: watch::Receiver<bool>,
-    /// The number of the browser it belongs to, counted from 1.
-    pub generation: u64,
-    /// Modules it ran.
-    pub runs: u32,
+    /// Its process, if it is known.
+    pub process: Option<u64>,
 }
 
 /// What the page's script reports.
@@ -77,8 +74,9 @@ const WORKER_SCRIPT: &str = include_str!("../../assets/execute.js");
 const THREE_CORE: &str = include_str!(concat!(env!("OUT_DIR"), "/three.core.js"));
 
 impl Page {
-    /// Opens a page and makes its first worker ready.
-    pub async fn open(browser: Arc<Browser>, generation: u64) -> Result<Self, CdpError> {
+    /// Opens a page and makes its first worker ready. One at a time in a browser, or the page's process is not known.
+    pub async fn open(browser: Arc<Browser>) -> Result<Self, CdpError> {
+        let before = browser.work().await?;
         let (handle, events) = browser.open().await?;
         let (crash, crashed) = watch::channel(false);
         tokio::spawn(guard(handle.session.clone(), events, crash));
@@ -100,12 +98,12 @@ impl Page {
             Value::from(WORKER_SCRIPT.replace("__TABLES__", &tables().to_string()))
         );
         session.evaluate(&start).await?;
+        let process = browser.work().await?.new_process_since(&before);
         Ok(Self {
             handle,
             browser,
             crashed,
-            generation,
-            runs: 0,
+            process,
         })
     }
 
@@ -122,13 +120,12 @@ impl Page {
 
     /// Runs one module in the worker that is ready.
     pub async fn run(&mut self, source: &str, limit: Duration) -> RunOutcome {
-        self.runs += 1;
         let mut crashed = self.crashed.clone();
         let expression = format!("assizeRun({})", Value::from(source));
         let started = Instant::now();
         let evaluation = self.handle.session.evaluate(&expression);
         // Asked beside the evaluation, not before it: it costs the module no time.
-        let baseline = async { self.browser.renderer_cpu_seconds().await.ok() };
+        let baseline = async { self.browser.work().await.ok() };
         let watchdog = self.watchdog(baseline, started, limit);
         let answer = tokio::select! {
             answer = evaluation => answer,
@@ -157,13 +154,17 @@ impl Page {
 }
 
 impl Page {
+    /// Whether the worker has said how the module ended.
+    async fn has_answered(&self) -> bool {
+        let answered = self.handle.session.evaluate("assizeAnswered()");
+        let answered = tokio::time::timeout(READY_TIMEOUT, answered).await;
+        matches!(answered, Ok(Ok(Value::Bool(true))))
+    }
+
     /// Ends when the module has had its time: wall clock on a machine that let it compute, longer on one that did not.
-    ///
-    /// Which of the browser's processes is this page's cannot be asked, so the busiest one stands for it: the system
-    /// shares the processor evenly among busy processes, and an idle one cannot be the one that hangs.
     async fn watchdog(
         &self,
-        baseline: impl Future<Output = Option<HashMap<u64, f64>>>,
+        baseline: impl Future<Output = Option<Work>>,
         started: Instant,
         limit: Duration,
     ) -> RunOutcome {
@@ -171,17 +172,19 @@ impl Page {
         let mut next = limit;
         loop {
             tokio::time::sleep(next.saturating_sub(started.elapsed())).await;
-            let now = self.browser.renderer_cpu_seconds().await.ok();
+            let now = self.browser.work().await.ok();
             let (Some(before), Some(now)) = (&baseline, now) else {
-                return RunOutcome::TimedOut;
+                return RunOutcome::BrowserDied;
             };
-            let busiest = now
-                .iter()
-                .map(|(process, seconds)| seconds - before.get(process).copied().unwrap_or(0.0))
-                .fold(0.0, f64::max);
-            let missing = limit.as_secs_f64() * BUSY_PART - busiest;
+            let computed = now.computed_since(before, self.process);
+            let missing = limit.as_secs_f64() * COMPUTED_PART - computed;
             if missing <= 0.0 {
-                return RunOutcome::TimedOut;
+                if !self.has_answered().await {
+                    return RunOutcome::TimedOut;
+                }
+                // It ended in time; its scene is on its way to us.
+                tokio::time::sleep(READY_TIMEOUT).await;
+                return RunOutcome::Starved;
             }
             if started.elapsed() >= limit * STARVATION_FACTOR {
                 return RunOutcome::Starved;

@@ -51,8 +51,14 @@ pub fn one(folder: &str, name: &str) -> Module {
 
 /// A renderer without pictures, as a live round configures it.
 pub async fn validator(pages: usize) -> Renderer {
+    validator_with_limit(pages, RendererConfig::default().module_time_limit).await
+}
+
+/// A renderer without pictures that gives each module another time than a live round.
+pub async fn validator_with_limit(pages: usize, module_time_limit: Duration) -> Renderer {
     let config = RendererConfig {
         pages,
+        module_time_limit,
         ..RendererConfig::default()
     };
     Renderer::launch_for_validation(config).await.unwrap()

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::modules::PATIENCE;
+
 /// A process.
 #[derive(Debug, Clone)]
 pub struct Process {
@@ -95,7 +97,6 @@ pub fn of_group(group: i32) -> Vec<Process> {
 
 /// Waits until no process of the groups lives. A killed process that shares memory with others takes a moment to be gone.
 pub async fn end_of_all(groups: Vec<i32>) {
-    const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
     let ended = async {
         while groups.iter().any(|group| !of_group(*group).is_empty()) {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;

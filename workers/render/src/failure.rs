@@ -24,6 +24,18 @@ impl Failure {
             detail: detail.into(),
         }
     }
+
+    /// Whether the module will fail like this each time, on any machine. Time and memory are the machine's as well, and
+    /// what a module throws may be a memory error.
+    pub const fn is_certain(&self) -> bool {
+        !matches!(
+            self.rule,
+            Rule::TimeoutExceeded
+                | Rule::HeapExceeded
+                | Rule::ExecutionThrew
+                | Rule::RenderRunFailed
+        )
+    }
 }
 
 impl fmt::Display for Failure {

@@ -1,6 +1,7 @@
 //! One module in, all its pictures out, from one execution.
 
 mod config;
+mod drawing;
 mod error;
 mod picture;
 mod places;
@@ -8,6 +9,7 @@ mod result;
 
 pub use config::RendererConfig;
 pub(crate) use config::number;
+pub(crate) use drawing::{MAX_PICTURE_EDGE, check_size};
 pub use error::RenderError;
 pub use result::{BrowserStarts, Document, Outcome, RenderTimings, Rendering};
 
@@ -16,13 +18,11 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use crate::analyse::try_analyse;
-use crate::draw::{Batch, DrawError, Drawer, DrawerConfig, Graphics, Timings};
+use crate::draw::{Drawer, Graphics};
 use crate::execute::{Executor, ExecutorConfig, PhaseTimes};
 use crate::failure::{Failure, Rule, Stage};
-use crate::png::Part;
-use crate::views::{self, PictureRequest};
-use picture::Picture;
-use places::Places;
+use crate::views::PictureRequest;
+use places::{Place, Places};
 
 /// This code's part of [`Renderer::version`]: changes with the crate, with Three.js and with anything else here that
 /// changes a pixel.
@@ -84,31 +84,9 @@ impl Renderer {
     /// [`RenderError::Rejected`] is the module's fault; every other error is ours and says nothing about the module.
     pub async fn views(&self, source: &str, view_size: u32) -> Result<Rendering, RenderError> {
         check_size(view_size)?;
-        let _place = self.places.enter()?;
-        let started = Instant::now();
-        let (document, mut timings) = self.checked_document(source).await?;
-        let drawing = Instant::now();
-        let (pictures, page) = self.draw_views(&document, view_size).await?;
-        timings.page = page;
-        timings.draw_ms = milliseconds(drawing);
-        let encoding = Instant::now();
-        let mut pngs = picture::encode_views(pictures).await?;
-        timings.encode_ms = milliseconds(encoding);
-        timings.total_ms = milliseconds(started);
-        let grid = pngs.pop().unwrap_or_default();
-        let gray = pngs.split_off(views::WHITE_VIEWS.len().min(pngs.len()));
-        let name = |views: &[(&'static str, views::Angle)], pngs: Vec<Bytes>| {
-            views.iter().map(|(name, _)| *name).zip(pngs).collect()
-        };
-        Ok(Rendering {
-            white: name(&views::WHITE_VIEWS, pngs),
-            gray: name(&views::GRAY_VIEWS, gray),
-            grid,
-            metrics: document.metrics,
-            document_sha256: document.sha256,
-            renderer_version: self.version().await?,
-            timings,
-        })
+        let _place = self.enter()?;
+        let (document, timings) = self.document(source).await?;
+        self.views_of(&document, view_size, timings).await
     }
 
     /// Pictures from any camera, as PNG, one for each angle of the request.
@@ -121,7 +99,10 @@ impl Renderer {
         source: &str,
         request: PictureRequest,
     ) -> Result<Vec<Bytes>, RenderError> {
-        picture::encode(self.pictures(source, &request).await?).await
+        check_size(request.size)?;
+        let _place = self.enter()?;
+        let (document, _) = self.document(source).await?;
+        self.pictures_of(&document, &request).await
     }
 
     /// Pictures composed to one grid, as PNG.
@@ -135,8 +116,19 @@ impl Renderer {
         request: PictureRequest,
         gap: u32,
     ) -> Result<Bytes, RenderError> {
-        let cells = self.pictures(source, &request).await?;
-        picture::encode_grid(cells, request.size, gap).await
+        check_size(request.size)?;
+        let _place = self.enter()?;
+        let (document, _) = self.document(source).await?;
+        self.grid_of(&document, &request, gap).await
+    }
+
+    /// Takes a place among the modules that are worked on or wait.
+    ///
+    /// # Errors
+    ///
+    /// [`RenderError::Busy`] if there is none.
+    pub(crate) fn enter(&self) -> Result<Place, RenderError> {
+        self.places.enter()
     }
 
     /// Runs every validation stage and returns the document or the failures. Nothing is drawn.
@@ -226,96 +218,12 @@ impl Renderer {
         Ok(self.drawer().await?.info().await?)
     }
 
-    async fn pictures(
-        &self,
-        source: &str,
-        request: &PictureRequest,
-    ) -> Result<Vec<Picture>, RenderError> {
-        check_size(request.size)?;
-        let _place = self.places.enter()?;
-        let (document, _) = self.checked_document(source).await?;
-        // Through the same path as the judged views, so that both are the same pixels.
-        let background = (!document.is_opaque).then_some(request.background);
-        let (parts, _) = self
-            .draw(&document, &[Batch::new(request, background)])
-            .await?;
-        Ok(Picture::all(&parts, request, document.is_opaque))
-    }
-
-    /// White views, gray views and the cells of the grid, in this order.
-    async fn draw_views(
-        &self,
-        document: &Document,
-        size: u32,
-    ) -> Result<(Vec<Picture>, Timings), RenderError> {
-        let white = views::view_request(&views::WHITE_VIEWS, size, views::WHITE);
-        let gray = views::view_request(&views::GRAY_VIEWS, size, views::GRAY);
-        let grid = views::grid_request();
-        if document.is_opaque {
-            // The gray views are four of the white ones: drawn once without a background, put over both.
-            let (parts, page) = self
-                .draw(
-                    document,
-                    &[Batch::new(&white, None), Batch::new(&grid, None)],
-                )
-                .await?;
-            let (shared, cells) = parts.split_at(white.angles.len());
-            let pictures = [
-                Picture::all(shared, &white, true),
-                Picture::all(&shared[..gray.angles.len()], &gray, true),
-                Picture::all(cells, &grid, true),
-            ];
-            return Ok((pictures.concat(), page));
-        }
-        let requests = [&white, &gray, &grid];
-        let batches = requests.map(|request| Batch::new(request, Some(request.background)));
-        let (parts, page) = self.draw(document, &batches).await?;
-        let mut parts = parts.as_slice();
-        let mut pictures = Vec::new();
-        for request in requests {
-            let (own, rest) = parts.split_at(request.angles.len());
-            pictures.extend(Picture::all(own, request, false));
-            parts = rest;
-        }
-        Ok((pictures, page))
-    }
-
-    async fn drawer(&self) -> Result<&Drawer, RenderError> {
-        let config = &self.config;
-        let launch = || async {
-            Drawer::launch(DrawerConfig {
-                chromium: config.chromium.clone(),
-                unprivileged_uid_gid: config.unprivileged_uid_gid,
-                allow_no_sandbox: config.allow_no_sandbox,
-                pages: config.pages,
-                documents_a_browser: config.modules_a_browser,
-                time_limit: config.draw_time_limit,
-                graphics: config.graphics,
-            })
-            .await
-        };
-        Ok(self.drawer.get_or_try_init(launch).await?)
-    }
-
-    async fn draw(
-        &self,
-        document: &Document,
-        batches: &[Batch],
-    ) -> Result<(Vec<Part>, Timings), RenderError> {
-        let drawer = self.drawer().await?;
-        let drawn = drawer
-            .draw(document.canonical.clone(), document.bounds, batches)
-            .await;
-        match drawn {
-            Err(DrawError::Scene(message)) => Err(RenderError::Rejected {
-                failures: vec![Failure::new(Stage::Render, Rule::RenderRunFailed, message)],
-                metrics: Some(document.metrics.clone()),
-            }),
-            other => Ok(other?),
-        }
-    }
-
-    async fn checked_document(
+    /// Analyses, executes and measures. The caller holds a place.
+    ///
+    /// # Errors
+    ///
+    /// As [`Renderer::views`].
+    pub(crate) async fn document(
         &self,
         source: &str,
     ) -> Result<(Document, RenderTimings), RenderError> {
@@ -328,7 +236,8 @@ impl Renderer {
         }
         let outcome = self.run(source).await?;
         timings.execute_ms = outcome.total_ms;
-        timings.measure_ms = milliseconds(started) - timings.analyse_ms - timings.execute_ms;
+        timings.total_ms = milliseconds(started);
+        timings.measure_ms = timings.total_ms - timings.analyse_ms - timings.execute_ms;
         match outcome.result {
             Ok(document) => Ok((document, timings)),
             Err(failures) => Err(RenderError::Rejected {
@@ -380,19 +289,7 @@ async fn analysed(source: &str) -> Result<Vec<Failure>, RenderError> {
         .map_err(|error| RenderError::Crashed(error.to_string()))
 }
 
-/// Largest picture: four times the judged size.
-const MAX_PICTURE_EDGE: u32 = 4096;
-
-fn check_size(size: u32) -> Result<(), RenderError> {
-    if (1..=MAX_PICTURE_EDGE).contains(&size) {
-        Ok(())
-    } else {
-        Err(RenderError::BadRequest(format!(
-            "the picture size {size} is outside 1 to {MAX_PICTURE_EDGE} pixels"
-        )))
-    }
-}
-
+/// Milliseconds since an instant.
 fn milliseconds(since: Instant) -> f64 {
     since.elapsed().as_secs_f64() * 1000.0
 }

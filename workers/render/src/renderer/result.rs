@@ -28,6 +28,14 @@ pub struct Rendering {
     pub timings: RenderTimings,
 }
 
+impl Rendering {
+    /// Bytes of memory it takes, as far as they count.
+    pub fn bytes(&self) -> usize {
+        let views = self.white.iter().chain(&self.gray);
+        views.map(|(_, png)| png.len()).sum::<usize>() + self.grid.len()
+    }
+}
+
 /// Milliseconds of the steps of one module. Steps of different modules overlap.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct RenderTimings {
@@ -88,6 +96,11 @@ pub struct Document {
 }
 
 impl Document {
+    /// Bytes of memory it takes, as far as they count.
+    pub fn bytes(&self) -> usize {
+        self.canonical.len()
+    }
+
     /// Reads, measures and flattens what a module's execution left: the figures, and the document or the limits it
     /// breaks.
     ///

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::renderer::number;
+
 /// Limits of the HTTP service.
 #[derive(Debug, Clone)]
 pub struct ServiceConfig {
@@ -11,6 +13,8 @@ pub struct ServiceConfig {
     pub allow_private_hosts: bool,
     /// Longest one request may take, waiting included.
     pub request_timeout: Duration,
+    /// Bytes of documents and pictures kept for the next request of the same module, in all.
+    pub kept_bytes: usize,
     /// Longest a stop waits for requests that are being answered.
     pub stop_timeout: Duration,
 }
@@ -21,6 +25,7 @@ impl Default for ServiceConfig {
             url_hosts: Vec::new(),
             allow_private_hosts: false,
             request_timeout: Duration::from_secs(180),
+            kept_bytes: 256 << 20,
             stop_timeout: Duration::from_secs(30),
         }
     }
@@ -28,12 +33,12 @@ impl Default for ServiceConfig {
 
 impl ServiceConfig {
     /// The configuration of the environment: `RENDER_URL_HOSTS` (comma separated, none by default),
-    /// `RENDER_REQUEST_TIMEOUT_MS` (180000), `RENDER_STOP_TIMEOUT_MS` (30000).
+    /// `RENDER_REQUEST_TIMEOUT_MS` (180000), `RENDER_STOP_TIMEOUT_MS` (30000), `RENDER_KEPT_MEGABYTES` (256; 0 keeps
+    /// nothing).
     pub fn from_env() -> Self {
         let default = Self::default();
         let milliseconds = |name, default: Duration| {
-            crate::renderer::number(name, default.as_millis() as u64)
-                .map_or(default, Duration::from_millis)
+            number(name, default.as_millis() as u64).map_or(default, Duration::from_millis)
         };
         let hosts = std::env::var("RENDER_URL_HOSTS").unwrap_or_default();
         Self {
@@ -44,6 +49,11 @@ impl ServiceConfig {
                 .map(str::to_owned)
                 .collect(),
             request_timeout: milliseconds("RENDER_REQUEST_TIMEOUT_MS", default.request_timeout),
+            kept_bytes: match std::env::var("RENDER_KEPT_MEGABYTES").as_deref() {
+                Ok("0") => 0,
+                _ => number("RENDER_KEPT_MEGABYTES", (default.kept_bytes >> 20) as u64)
+                    .map_or(default.kept_bytes, |megabytes| (megabytes as usize) << 20),
+            },
             stop_timeout: milliseconds("RENDER_STOP_TIMEOUT_MS", default.stop_timeout),
             ..default
         }

@@ -7,6 +7,7 @@ use prometheus::{
     HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
+use super::once::Source;
 use crate::failure::Failure;
 use crate::renderer::{RenderTimings, Renderer};
 
@@ -22,6 +23,7 @@ pub struct ServiceMetrics {
     request_seconds: HistogramVec,
     step_seconds: HistogramVec,
     rejections: IntCounterVec,
+    shared: IntCounterVec,
     in_flight: IntGauge,
     browser_starts: IntGaugeVec,
 }
@@ -51,6 +53,13 @@ impl Default for ServiceMetrics {
                 ),
                 &["stage", "rule"],
             )),
+            shared: made(IntCounterVec::new(
+                Opts::new(
+                    "render_shared_total",
+                    "Work that requests needed: made for them, joined while it ran, or kept from before.",
+                ),
+                &["work", "how"],
+            )),
             in_flight: made(IntGauge::new(
                 "render_modules_in_flight",
                 "Modules waiting or being worked on.",
@@ -64,11 +73,12 @@ impl Default for ServiceMetrics {
             )),
             registry,
         };
-        let collectors: [Box<dyn prometheus::core::Collector>; 6] = [
+        let collectors: [Box<dyn prometheus::core::Collector>; 7] = [
             Box::new(metrics.requests.clone()),
             Box::new(metrics.request_seconds.clone()),
             Box::new(metrics.step_seconds.clone()),
             Box::new(metrics.rejections.clone()),
+            Box::new(metrics.shared.clone()),
             Box::new(metrics.in_flight.clone()),
             Box::new(metrics.browser_starts.clone()),
         ];
@@ -111,6 +121,11 @@ impl ServiceMetrics {
                 .with_label_values(&[first.stage.as_str(), first.rule.as_str()])
                 .inc();
         }
+    }
+
+    /// A request needed some work, or had it from somebody else's.
+    pub fn shared(&self, work: &str, how: Source) {
+        self.shared.with_label_values(&[work, how.as_str()]).inc();
     }
 
     /// All figures in Prometheus' text format.

@@ -17,8 +17,10 @@
 mod config;
 mod fetch;
 mod metrics;
+mod once;
 mod query;
 mod respond;
+mod shared;
 
 pub use config::ServiceConfig;
 
@@ -41,8 +43,10 @@ use tokio::net::TcpListener;
 
 use crate::renderer::{RenderError, Renderer};
 use metrics::ServiceMetrics;
+use once::Source;
 use query::Query;
 use respond::{ClientError, failed, server_timing, tar_of};
+use shared::SharedRenderer;
 
 /// Largest request body: a source of 1 MiB in which every byte is escaped, and a little more.
 const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
@@ -73,10 +77,12 @@ pub async fn serve_with(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let stop_timeout = config.stop_timeout;
+    let metrics = Arc::new(ServiceMetrics::default());
     let service = Arc::new(Service {
+        shared: SharedRenderer::new(renderer.clone(), metrics.clone(), config.kept_bytes),
         renderer,
         config,
-        metrics: ServiceMetrics::default(),
+        metrics,
         stopping: AtomicBool::new(false),
     });
     let (stop, mut stopped) = tokio::sync::watch::channel(false);
@@ -101,8 +107,9 @@ pub async fn serve_with(
 
 struct Service {
     renderer: Arc<Renderer>,
+    shared: SharedRenderer,
     config: ServiceConfig,
-    metrics: ServiceMetrics,
+    metrics: Arc<ServiceMetrics>,
     stopping: AtomicBool,
 }
 
@@ -136,7 +143,7 @@ async fn watched(State(service): Shared, request: Request, next: Next) -> Respon
     let deadline = service.config.request_timeout;
     let response = match tokio::time::timeout(deadline, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => failed(&service.metrics, RenderError::Timeout(deadline)),
+        Err(_) => failed(&service.metrics, &RenderError::Timeout(deadline)),
     };
     service
         .metrics
@@ -155,7 +162,7 @@ async fn ping(State(service): Shared) -> StatusCode {
 async fn version(State(service): Shared) -> Response {
     match service.renderer.version().await {
         Ok(version) => Json(json!({ "renderer_version": version })).into_response(),
-        Err(error) => failed(&service.metrics, error),
+        Err(error) => failed(&service.metrics, &error),
     }
 }
 
@@ -173,9 +180,12 @@ async fn views(State(service): Shared, RawQuery(query): RawQuery, body: Bytes) -
         Ok(asked) => asked,
         Err(error) => return error.into_response(),
     };
-    match service.renderer.views(&source, size).await {
-        Ok(rendering) => {
-            service.metrics.rendered(&rendering.timings);
+    match service.shared.views(&source, size).await {
+        Ok((rendering, how)) => {
+            let timing = match how {
+                Source::Kept => "kept".to_owned(),
+                Source::Made | Source::Joined => server_timing(&rendering.timings),
+            };
             match tar_of(&rendering) {
                 Ok(tar) => {
                     let headers = [
@@ -183,14 +193,14 @@ async fn views(State(service): Shared, RawQuery(query): RawQuery, body: Bytes) -
                             header::CONTENT_TYPE.as_str(),
                             "application/x-tar".to_owned(),
                         ),
-                        ("server-timing", server_timing(&rendering.timings)),
+                        ("server-timing", timing),
                     ];
                     (headers, tar).into_response()
                 }
                 Err(error) => respond::internal(&error),
             }
         }
-        Err(error) => failed(&service.metrics, error),
+        Err(error) => failed(&service.metrics, &error),
     }
 }
 
@@ -204,7 +214,7 @@ async fn render(State(service): Shared, RawQuery(query): RawQuery, body: Bytes) 
         Err(error) => return error.into_response(),
     };
     let size = request.size;
-    match service.renderer.picture(&source, request).await {
+    match service.shared.picture(&source, request).await {
         Ok(pngs) => match pngs.as_slice() {
             [png] => ([(header::CONTENT_TYPE, "image/png")], png.clone()).into_response(),
             pngs => {
@@ -214,7 +224,7 @@ async fn render(State(service): Shared, RawQuery(query): RawQuery, body: Bytes) 
                     .into_response()
             }
         },
-        Err(error) => failed(&service.metrics, error),
+        Err(error) => failed(&service.metrics, &error),
     }
 }
 
@@ -231,9 +241,9 @@ async fn grid(State(service): Shared, RawQuery(query): RawQuery, body: Bytes) ->
         Ok(asked) => asked,
         Err(error) => return error.into_response(),
     };
-    match service.renderer.grid(&source, request, gap).await {
+    match service.shared.grid(&source, request, gap).await {
         Ok(png) => ([(header::CONTENT_TYPE, "image/png")], png).into_response(),
-        Err(error) => failed(&service.metrics, error),
+        Err(error) => failed(&service.metrics, &error),
     }
 }
 

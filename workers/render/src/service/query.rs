@@ -1,14 +1,13 @@
 //! Query parameters: camera, size, background, lighting.
 
 use super::respond::ClientError;
+use crate::renderer::MAX_PICTURE_EDGE;
 use crate::views::{
     Angle, CAMERA_FOV_DEG, CAMERA_RADIUS, GRAY, GRID_CELL, GRID_GAP, Lighting, PictureRequest,
 };
 
 /// Most views of one request.
 const MAX_VIEWS: usize = 64;
-/// Largest picture edge in pixels.
-const MAX_SIZE: u32 = 4096;
 /// Most pixels of all pictures of one request: 16 views of 1024 x 1024.
 const MAX_PIXELS: u64 = 16 * 1024 * 1024;
 
@@ -109,9 +108,11 @@ impl Query {
             Some(text) => text
                 .parse()
                 .ok()
-                .filter(|size| (1..=MAX_SIZE).contains(size))
+                .filter(|size| (1..=MAX_PICTURE_EDGE).contains(size))
                 .ok_or_else(|| {
-                    ClientError::bad_request(format!("`img_size` must be 1 to {MAX_SIZE} pixels"))
+                    ClientError::bad_request(format!(
+                        "`img_size` must be 1 to {MAX_PICTURE_EDGE} pixels"
+                    ))
                 }),
         }
     }

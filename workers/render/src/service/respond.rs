@@ -55,10 +55,10 @@ impl IntoResponse for ClientError {
 }
 
 /// The answer to a module without pictures. Rejections are 422, everything else but a full queue is our fault.
-pub fn failed(figures: &ServiceMetrics, error: RenderError) -> Response {
+pub fn failed(figures: &ServiceMetrics, error: &RenderError) -> Response {
     match error {
         RenderError::Rejected { failures, metrics } => {
-            figures.rejected(&failures);
+            figures.rejected(failures);
             let is_static = failures
                 .iter()
                 .all(|failure| failure.stage <= Stage::StaticAnalysis);
@@ -78,7 +78,9 @@ pub fn failed(figures: &ServiceMetrics, error: RenderError) -> Response {
             let body = json!({ "error": "the renderer is busy" });
             (StatusCode::SERVICE_UNAVAILABLE, headers, Json(body)).into_response()
         }
-        RenderError::BadRequest(message) => ClientError::bad_request(message).into_response(),
+        RenderError::BadRequest(message) => {
+            ClientError::bad_request(message.as_str()).into_response()
+        }
         error @ RenderError::Timeout(_) => {
             tracing::error!(%error, "a module was not rendered");
             (
@@ -87,7 +89,7 @@ pub fn failed(figures: &ServiceMetrics, error: RenderError) -> Response {
             )
                 .into_response()
         }
-        error => internal(&error),
+        error => internal(error),
     }
 }
 

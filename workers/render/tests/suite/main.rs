@@ -10,6 +10,7 @@ mod probes;
 mod processes;
 mod sandbox;
 mod service;
+mod sharing;
 mod soak;
 mod static_rules;
 mod validate;

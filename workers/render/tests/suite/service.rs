@@ -11,16 +11,17 @@ use tokio::sync::oneshot;
 
 use crate::modules::{PATIENCE, cube};
 
-struct Running {
+/// The service on a port of its own, and a client.
+pub struct Running {
     address: SocketAddr,
-    client: reqwest::Client,
+    pub client: reqwest::Client,
     stop: Option<oneshot::Sender<()>>,
     served: tokio::task::JoinHandle<std::io::Result<()>>,
-    renderer: Arc<Renderer>,
+    pub renderer: Arc<Renderer>,
 }
 
 impl Running {
-    async fn start(config: RendererConfig, service: ServiceConfig) -> Self {
+    pub async fn start(config: RendererConfig, service: ServiceConfig) -> Self {
         let renderer = Arc::new(Renderer::launch(config).await.unwrap());
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
             .await
@@ -47,11 +48,11 @@ impl Running {
         }
     }
 
-    fn url(&self, path: &str) -> String {
+    pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    async fn post(&self, path: &str, source: &str) -> reqwest::Response {
+    pub async fn post(&self, path: &str, source: &str) -> reqwest::Response {
         self.client
             .post(self.url(path))
             .json(&json!({ "source": source }))
@@ -60,7 +61,15 @@ impl Running {
             .unwrap()
     }
 
-    async fn stop(mut self) {
+    /// The figure whose name and labels are `name`; 0 if it is not there yet.
+    pub async fn figure(&self, name: &str) -> u64 {
+        let text = self.client.get(self.url("/metrics")).send().await.unwrap();
+        let text = text.text().await.unwrap();
+        let value = |line: &str| line.strip_prefix(name)?.trim().parse().ok();
+        text.lines().find_map(value).unwrap_or(0)
+    }
+
+    pub async fn stop(mut self) {
         self.stop.take().unwrap().send(()).unwrap();
         tokio::time::timeout(PATIENCE, self.served)
             .await
@@ -319,9 +328,11 @@ async fn a_module_named_by_url_is_fetched_from_named_hosts_only() {
 
 #[tokio::test]
 async fn a_full_queue_says_when_to_come_back_and_callers_who_leave_free_their_place() {
+    // Longer than any test: only a caller's leaving ends an endless module.
     let config = RendererConfig {
         pages: 1,
         queue: 1,
+        module_time_limit: 10 * PATIENCE,
         ..RendererConfig::default()
     };
     let service = Running::start(config, ServiceConfig::default()).await;
@@ -367,8 +378,7 @@ async fn a_full_queue_says_when_to_come_back_and_callers_who_leave_free_their_pl
             tokio::task::yield_now().await;
         }
     };
-    // Well before the two modules would have used up their five seconds each.
-    tokio::time::timeout(Duration::from_secs(4), empty)
+    tokio::time::timeout(PATIENCE, empty)
         .await
         .expect("who leaves is forgotten");
     assert_eq!(

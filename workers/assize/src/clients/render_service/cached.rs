@@ -4,6 +4,11 @@
 //! two miners deliver one module. The pictures depend on the module's text, their size and the renderer's version alone
 //! (the renderer draws one scene document to the same pixels every time), so those three are the key.
 //!
+//! Two workers that ask for the same module at the same time both find nothing here. They are not made to wait for each
+//! other: the render service joins requests for the same pictures, draws them once and answers both, and a module that
+//! runs out of time holds up nobody. Only two services behind one address would draw such a module twice, to the same
+//! pixels.
+//!
 //! The cache can only save work: whatever goes wrong with it, the module is drawn. Rejections are not kept; finding them
 //! again is cheap, and a wrong one must not outlive its cause.
 

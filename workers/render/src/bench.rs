@@ -7,6 +7,7 @@ use std::time::Instant;
 use futures::StreamExt as _;
 use serde::Serialize;
 
+use crate::failure::Failure;
 use crate::renderer::{RenderError, RenderTimings, Renderer, RendererConfig};
 use crate::validate::{ValidateError, read_source};
 
@@ -16,6 +17,14 @@ pub enum BenchError {
     /// A file cannot be read.
     #[error(transparent)]
     File(#[from] ValidateError),
+    /// A file is no module.
+    #[error("{} is no module: {failure}", .path.display())]
+    NoModule {
+        /// The file.
+        path: PathBuf,
+        /// The rule it breaks.
+        failure: Failure,
+    },
     /// The renderer broke.
     #[error("cannot render {}", .path.display())]
     Render {
@@ -117,13 +126,7 @@ async fn render_one(
             file,
             timings: Some(rendering.timings),
             total_ms,
-            png_bytes: rendering
-                .white
-                .iter()
-                .chain(&rendering.gray)
-                .map(|(_, png)| png.len())
-                .sum::<usize>()
-                + rendering.grid.len(),
+            png_bytes: rendering.bytes(),
             document_sha256: Some(rendering.document_sha256),
             rejected: None,
         }),
@@ -211,7 +214,13 @@ pub fn validate(files: &[PathBuf], repeats: u32) -> Result<ValidateFigures, Benc
 fn read_all(files: &[PathBuf]) -> Result<Vec<(PathBuf, String)>, BenchError> {
     files
         .iter()
-        .map(|path| Ok((path.clone(), read_source(path)?)))
+        .map(|path| match read_source(path)? {
+            Ok(source) => Ok((path.clone(), source)),
+            Err(failure) => Err(BenchError::NoModule {
+                path: path.clone(),
+                failure,
+            }),
+        })
         .collect()
 }
 

@@ -1,14 +1,17 @@
 //! Validating modules as a live round does, and reporting it in the format miners know (§10).
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use futures::StreamExt as _;
 use serde::{Deserialize, Serialize};
 
-use crate::failure::{Failure, Stage};
+use crate::analyse::{MAX_SOURCE_BYTES, too_large};
+use crate::execute::PhaseTimes;
+use crate::failure::{Failure, Rule, Stage};
 use crate::measure::Metrics;
-use crate::renderer::{Outcome, RenderError, Renderer};
+use crate::renderer::{Document, Outcome, RenderError, Renderer};
 
 /// What came out for one file. The order of the fields is the order of the JSON keys.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,9 +36,14 @@ pub struct Report {
 }
 
 impl Report {
-    /// The report of one outcome.
-    pub fn new(file: &Path, outcome: Outcome) -> Self {
-        let failures = outcome.result.err().unwrap_or_default();
+    /// The report of a file whose validation left these failures and figures.
+    fn new(
+        file: &Path,
+        failures: Vec<Failure>,
+        metrics: Option<Metrics>,
+        times: PhaseTimes,
+        total_ms: f64,
+    ) -> Self {
         let last = failures
             .last()
             .map_or(Stage::PostValidation, |failure| failure.stage);
@@ -48,12 +56,21 @@ impl Report {
                 .filter(|stage| *stage <= last)
                 .collect(),
             failures,
-            metrics: outcome.metrics,
-            module_load_ms: outcome.times.module_load_ms.map(whole),
-            execution_ms: outcome.times.execution_ms.map(whole),
-            total_ms: whole(outcome.total_ms),
+            metrics,
+            module_load_ms: times.module_load_ms.map(whole),
+            execution_ms: times.execution_ms.map(whole),
+            total_ms: whole(total_ms),
         }
     }
+}
+
+/// A file that was validated.
+#[derive(Debug)]
+pub struct Validated {
+    /// The report.
+    pub report: Report,
+    /// What the module built, if it passed: to be drawn without running it again.
+    pub document: Option<Document>,
 }
 
 /// Why a file has no report. Never the module's fault.
@@ -79,12 +96,15 @@ pub enum ValidateError {
     },
 }
 
-/// Validates files, several at a time, and hands out the reports in the order of the files.
+/// The name that stands for standard input.
+pub const STANDARD_INPUT: &str = "-";
+
+/// Validates files, several at a time, and hands out the results in the order of the files.
 pub fn validate<'a>(
     renderer: &'a Renderer,
     files: &'a [PathBuf],
     at_a_time: usize,
-) -> impl futures::Stream<Item = Result<Report, ValidateError>> + 'a {
+) -> impl futures::Stream<Item = Result<Validated, ValidateError>> + 'a {
     futures::stream::iter(files)
         .map(move |path| validate_file(renderer, path))
         .buffered(at_a_time.max(1))
@@ -95,9 +115,18 @@ pub fn validate<'a>(
 /// # Errors
 ///
 /// [`ValidateError`] if it cannot be read or the validator broke; a broken rule is in the report.
-pub async fn validate_file(renderer: &Renderer, path: &Path) -> Result<Report, ValidateError> {
+pub async fn validate_file(renderer: &Renderer, path: &Path) -> Result<Validated, ValidateError> {
     let started = Instant::now();
-    let source = read_source(path)?;
+    let source = match read_source(path)? {
+        Ok(source) => source,
+        Err(failure) => {
+            let report = Report::new(path, vec![failure], None, PhaseTimes::default(), 0.0);
+            return Ok(Validated {
+                report,
+                document: None,
+            });
+        }
+    };
     let outcome = renderer
         .validate(&source)
         .await
@@ -111,22 +140,59 @@ pub async fn validate_file(renderer: &Renderer, path: &Path) -> Result<Report, V
         passed = outcome.result.is_ok(),
         "module validated"
     );
-    Ok(Report::new(path, outcome))
+    let Outcome {
+        result,
+        metrics,
+        times,
+        total_ms,
+    } = outcome;
+    let (document, failures) = match result {
+        Ok(document) => (Some(document), Vec::new()),
+        Err(failures) => (None, failures),
+    };
+    Ok(Validated {
+        report: Report::new(path, failures, metrics, times, total_ms),
+        document,
+    })
 }
 
-/// The text of a module. Bytes that are not UTF-8 are replaced, as JavaScript engines do.
+/// The text of a module, or the rule that the file breaks before it is one: live rounds take UTF-8 of at most 1 MiB.
+/// No more than that is read, whatever the file is.
 ///
 /// # Errors
 ///
 /// [`ValidateError::Read`] if the file cannot be read.
-pub fn read_source(path: &Path) -> Result<String, ValidateError> {
-    let bytes = std::fs::read(path).map_err(|source| ValidateError::Read {
+pub fn read_source(path: &Path) -> Result<Result<String, Failure>, ValidateError> {
+    let failed = |source| ValidateError::Read {
         path: path.to_path_buf(),
         source,
-    })?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    let limit = MAX_SOURCE_BYTES as u64 + 1;
+    let mut bytes = Vec::new();
+    if path == Path::new(STANDARD_INPUT) {
+        let input = std::io::stdin().lock();
+        input.take(limit).read_to_end(&mut bytes).map_err(failed)?;
+    } else {
+        let file = std::fs::File::open(path).map_err(failed)?;
+        let size = file.metadata().map_err(failed)?.len() as usize;
+        if let Some(failure) = too_large(size) {
+            return Ok(Err(failure));
+        }
+        file.take(limit).read_to_end(&mut bytes).map_err(failed)?;
+    }
+    if let Some(failure) = too_large(bytes.len()) {
+        return Ok(Err(failure));
+    }
+    Ok(String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let detail = format!("the module is not UTF-8 text: byte {} breaks it", at + 1);
+        Failure::new(Stage::Parse, Rule::ParseError, detail)
+    }))
 }
 
 fn absolute(path: &Path) -> PathBuf {
+    if path == Path::new(STANDARD_INPUT) {
+        return path.to_path_buf();
+    }
     std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
 }

@@ -12,7 +12,7 @@ mod parse;
 mod stack;
 mod walk;
 
-pub use parse::MAX_SOURCE_BYTES;
+pub use parse::{MAX_SOURCE_BYTES, too_large};
 pub use stack::NoStack;
 
 use oxc_allocator::Allocator;
@@ -27,7 +27,7 @@ use crate::failure::{Failure, Rule, Stage};
 ///
 /// [`NoStack`] is ours and says nothing about the module.
 pub fn try_analyse(source: &str) -> Result<Vec<Failure>, NoStack> {
-    if let Some(failure) = parse::too_large(source) {
+    if let Some(failure) = too_large(source.len()) {
         return Ok(vec![failure]);
     }
     let found = stack::with_room_for(source, || analyse_here(source))?;

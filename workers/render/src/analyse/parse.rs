@@ -13,16 +13,13 @@ use crate::failure::{Failure, Rule, Stage};
 /// Largest source in bytes of UTF-8.
 pub const MAX_SOURCE_BYTES: usize = 1_048_576;
 
-/// `FILE_SIZE_EXCEEDED`, if it is.
-pub fn too_large(source: &str) -> Option<Failure> {
-    (source.len() > MAX_SOURCE_BYTES).then(|| {
+/// `FILE_SIZE_EXCEEDED`, if a source of so many bytes is too large.
+pub fn too_large(bytes: usize) -> Option<Failure> {
+    (bytes > MAX_SOURCE_BYTES).then(|| {
         Failure::new(
             Stage::Parse,
             Rule::FileSizeExceeded,
-            format!(
-                "the source has {} bytes, the limit is {MAX_SOURCE_BYTES}",
-                source.len()
-            ),
+            format!("the source has {bytes} bytes, the limit is {MAX_SOURCE_BYTES}"),
         )
     })
 }

@@ -9,13 +9,8 @@ use crate::measure::{
 };
 use crate::validate::Report;
 
-/// Milliseconds a module has in a live round.
-const TIME_LIMIT_MS: u64 = 5_000;
-/// Milliseconds from which a module is too close to the limit for comfort.
-const TIME_WARNING_MS: u64 = 4_000;
-
-/// The report of one file.
-pub fn in_full(report: &Report, path: &Path, colours: bool) -> String {
+/// The report of one file whose module had `time_limit_ms`.
+pub fn in_full(report: &Report, path: &Path, time_limit_ms: u64, colours: bool) -> String {
     let paint = Paint(colours);
     let mut text = String::new();
     let verdict = if report.passed {
@@ -34,7 +29,7 @@ pub fn in_full(report: &Report, path: &Path, colours: bool) -> String {
         metrics_block(&mut text, metrics, paint);
     }
     if report.total_ms > 0 || report.module_load_ms.is_some() {
-        timing_block(&mut text, report, paint);
+        timing_block(&mut text, report, time_limit_ms, paint);
     }
     for failure in &report.failures {
         let _ = writeln!(
@@ -42,7 +37,7 @@ pub fn in_full(report: &Report, path: &Path, colours: bool) -> String {
             "{}/{}: {}",
             failure.stage,
             paint.red(failure.rule.as_str()),
-            failure.detail
+            plain(&failure.detail)
         );
     }
     text.truncate(text.trim_end().len());
@@ -101,7 +96,7 @@ fn fits(extent: &Extent) -> bool {
             .all(|value| value.is_some_and(|value| value <= HALF_EXTENT))
 }
 
-fn timing_block(text: &mut String, report: &Report, paint: Paint) {
+fn timing_block(text: &mut String, report: &Report, limit: u64, paint: Paint) {
     let phase = |ms: Option<u64>| ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms"));
     let _ = writeln!(text, "timing:");
     let _ = writeln!(text, "  module load    {}", phase(report.module_load_ms));
@@ -113,18 +108,19 @@ fn timing_block(text: &mut String, report: &Report, paint: Paint) {
     match sum {
         Some(sum) => {
             let mark = match sum {
-                sum if sum > TIME_LIMIT_MS => paint.red("✗"),
-                sum if sum > TIME_WARNING_MS => paint.yellow("!"),
+                sum if sum > limit => paint.red("✗"),
+                // Too close to the limit for comfort.
+                sum if sum > limit / 5 * 4 => paint.yellow("!"),
                 _ => paint.green("✓"),
             };
-            let headroom = TIME_LIMIT_MS.saturating_sub(sum);
+            let headroom = limit.saturating_sub(sum);
             let _ = writeln!(
                 text,
-                "  together       {sum} ms / {TIME_LIMIT_MS} ms, {headroom} ms left {mark}"
+                "  together       {sum} ms / {limit} ms, {headroom} ms left {mark}"
             );
         }
         None => {
-            let _ = writeln!(text, "  together       - / {TIME_LIMIT_MS} ms ?");
+            let _ = writeln!(text, "  together       - / {limit} ms ?");
         }
     }
     let _ = writeln!(text, "  wall clock     {} ms", report.total_ms);
@@ -182,7 +178,7 @@ impl Table {
             path.display(),
         );
         for failure in &report.failures {
-            let _ = write!(text, "\n{:9}{failure}", "");
+            let _ = write!(text, "\n{:9}{}", "", plain(&failure.to_string()));
         }
         text
     }
@@ -191,6 +187,18 @@ impl Table {
     pub fn total(&self) -> String {
         format!("{} passed, {} failed", self.passed, self.failed)
     }
+}
+
+/// Text on one line without control characters: what a module throws may hold anything.
+fn plain(text: &str) -> String {
+    let visible = |character: char| {
+        if character.is_control() {
+            ' '
+        } else {
+            character
+        }
+    };
+    text.chars().map(visible).collect()
 }
 
 /// Colours, where a terminal shows them.
@@ -213,5 +221,116 @@ impl Paint {
     }
     fn red(self, text: &str) -> String {
         self.with("31", text)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::failure::{Failure, Rule, Stage};
+
+    fn report(passed: bool) -> Report {
+        let corner = |value: f64| Corner {
+            x: Some(value),
+            y: Some(value / 3.0),
+            z: Some(value),
+        };
+        let metrics = Metrics {
+            vertices: 250_001,
+            draw_calls: 200,
+            max_depth: 1,
+            depth: 1,
+            instances: 0,
+            texture_bytes: 0,
+            bbox: Some(Extent {
+                min: corner(-0.5),
+                max: corner(0.5),
+            }),
+            drawn_primitives: 12,
+        };
+        let failure = Failure::new(
+            Stage::PostValidation,
+            Rule::VertexLimitExceeded,
+            "vertices 250001 > 250000",
+        );
+        Report {
+            file: "/tmp/a.js".to_owned(),
+            passed,
+            stages_run: Stage::VALIDATION.to_vec(),
+            failures: if passed { Vec::new() } else { vec![failure] },
+            metrics: Some(metrics),
+            module_load_ms: Some(4),
+            execution_ms: Some(4_200),
+            total_ms: 4_300,
+        }
+    }
+
+    #[test]
+    fn a_report_shows_stages_figures_times_and_failures_in_this_order() {
+        let text = in_full(&report(false), Path::new("a.js"), 5_000, false);
+        let expected = "\
+a.js  FAILED
+stages: parse > static_analysis > module_load > execution > post_validation
+metrics:
+  vertices          250001 / 250000    ✗
+  draw calls           200 / 200       ✓
+  depth                  1 / 32        ✓
+  instances              0 / 50000     ✓
+  texture bytes          0 / 4194304   ✓
+  bounding box   (-0.500, -0.167, -0.500) .. (0.500, 0.167, 0.500) ✓
+timing:
+  module load    4 ms
+  generate       4200 ms
+  together       4204 ms / 5000 ms, 796 ms left !
+  wall clock     4300 ms
+post_validation/VERTEX_LIMIT_EXCEEDED: vertices 250001 > 250000";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_module_that_never_ran_has_no_times_and_one_that_was_killed_has_dashes() {
+        let rejected = Report {
+            metrics: None,
+            module_load_ms: None,
+            execution_ms: None,
+            total_ms: 0,
+            ..report(false)
+        };
+        assert!(!in_full(&rejected, Path::new("a.js"), 5_000, false).contains("timing"));
+        let killed = Report {
+            total_ms: 5_010,
+            ..rejected
+        };
+        let text = in_full(&killed, Path::new("a.js"), 5_000, false);
+        assert!(
+            text.contains("module load    -\n  generate       -\n  together       - / 5000 ms ?")
+        );
+    }
+
+    #[test]
+    fn colours_are_for_terminals_only_and_modules_cannot_send_their_own() {
+        let mut thrown = report(false);
+        thrown.failures[0].detail = "red\u{1b}[31m\nsecond line".to_owned();
+        let text = in_full(&thrown, Path::new("a.js"), 5_000, false);
+        assert!(!text.contains('\u{1b}'));
+        assert!(text.ends_with("red [31m second line"));
+        assert!(in_full(&thrown, Path::new("a.js"), 5_000, true).contains("\u{1b}[31mFAILED"));
+    }
+
+    #[test]
+    fn several_files_are_rows_under_one_header_with_a_total() {
+        let mut table = Table::new(false);
+        let first = table.row(&report(true), Path::new("a.js"));
+        let second = table.row(&report(false), Path::new("b.js"));
+        assert!(
+            first.starts_with("verdict ") && first.ends_with(" a.js"),
+            "{first}"
+        );
+        assert!(second.starts_with("FAILED "), "{second}");
+        assert!(second.ends_with(
+            "b.js\n         post_validation/VERTEX_LIMIT_EXCEEDED: vertices 250001 > 250000"
+        ));
+        assert_eq!(table.total(), "1 passed, 1 failed");
     }
 }

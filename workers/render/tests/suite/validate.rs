@@ -1,10 +1,10 @@
 //! The report format miners know (§10), and the command's exit codes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use futures::StreamExt as _;
 use render::cli::{self, COULD_NOT_RUN, FAILED, PASSED, ValidateArgs};
-use render::validate::{Report, validate};
+use render::validate::{Report, validate, validate_file};
 
 use crate::modules;
 
@@ -35,7 +35,7 @@ async fn reports_have_the_documented_keys_in_their_order() {
         path("negative", "timeout_exceeded"),
     ];
     let reports: Vec<Report> = validate(&renderer, &files, 2)
-        .map(Result::unwrap)
+        .map(|validated| validated.unwrap().report)
         .collect()
         .await;
     let [passed, by_rule, thrown, measured, hung] = reports.as_slice() else {
@@ -151,4 +151,79 @@ async fn modules_that_pass_can_be_drawn_into_a_folder() {
         assert_eq!((count("white"), count("gray")), (8, 4));
         assert!(folder.path().join(stem).join("grid.png").is_file());
     }
+}
+
+/// The report of one file with these bytes.
+async fn report_of(renderer: &render::Renderer, name: &str, bytes: &[u8]) -> Report {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    std::fs::write(&path, bytes).unwrap();
+    validate_file(renderer, &path).await.unwrap().report
+}
+
+#[tokio::test]
+async fn files_that_are_no_text_or_too_large_fail_at_the_first_stage() {
+    let renderer = modules::validator(1).await;
+    let of = async |bytes: &[u8]| {
+        let report = report_of(&renderer, "module.js", bytes).await;
+        assert!(!report.passed);
+        assert_eq!(report.failures.len(), 1);
+        assert_eq!(report.failures[0].stage.as_str(), "parse");
+        assert_eq!((report.total_ms, report.metrics), (0, None));
+        (
+            report.failures[0].rule.as_str(),
+            report.failures[0].detail.clone(),
+        )
+    };
+    // As a live round: there such a module is refused too, even if the engine would take it.
+    let latin = b"// caf\xe9\nexport default (THREE) => new THREE.Group();";
+    let (rule, detail) = of(latin).await;
+    assert_eq!(rule, "PARSE_ERROR");
+    assert_eq!(detail, "the module is not UTF-8 text: byte 7 breaks it");
+    assert_eq!(of(b"\x89PNG\r\n\x1a\n\0\0").await.0, "PARSE_ERROR");
+    let (rule, detail) = of(&vec![b' '; 1_048_577]).await;
+    assert_eq!(rule, "FILE_SIZE_EXCEEDED");
+    assert_eq!(detail, "the source has 1048577 bytes, the limit is 1048576");
+
+    // A file without an end is not read to its end.
+    let endless = validate_file(&renderer, Path::new("/dev/zero"))
+        .await
+        .unwrap();
+    assert_eq!(
+        endless.report.failures[0].rule.as_str(),
+        "FILE_SIZE_EXCEEDED"
+    );
+    renderer.close().await;
+}
+
+#[tokio::test]
+async fn folders_are_checked_whole_and_empty_ones_are_complained_about() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = tempfile::tempdir().unwrap();
+    for (name, from) in [
+        ("a", path("budget", "bare_mesh_root")),
+        ("b", path("budget", "car")),
+    ] {
+        std::fs::copy(from, folder.path().join(format!("{name}.js"))).unwrap();
+    }
+    let good = folder.path().to_path_buf();
+    assert_eq!(cli::validate(args(vec![good.clone()])).await, PASSED);
+    let nothing = empty.path().to_path_buf();
+    assert_eq!(
+        cli::validate(args(vec![nothing.clone()])).await,
+        COULD_NOT_RUN
+    );
+    assert_eq!(
+        cli::validate(args(vec![good.clone(), nothing])).await,
+        COULD_NOT_RUN
+    );
+    std::fs::copy(path("negative", "math_random"), folder.path().join("c.js")).unwrap();
+    assert_eq!(cli::validate(args(vec![good.clone()])).await, FAILED);
+
+    let twice = ValidateArgs {
+        render: Some(empty.path().to_path_buf()),
+        ..args(vec![good.join("a.js"), good.join("a.js")])
+    };
+    assert_eq!(cli::validate(twice).await, COULD_NOT_RUN);
+    assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 0);
 }

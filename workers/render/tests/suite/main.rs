@@ -4,6 +4,7 @@
 mod crowded;
 mod exploits;
 mod hostile_sources;
+mod measurements;
 mod modules;
 mod pictures;
 mod probes;

@@ -1,0 +1,157 @@
+//! Size, syntax, and where a failure is (§4).
+
+use render::{MAX_SOURCE_BYTES, analyse};
+
+use super::{PASSES, module_all, rules};
+
+#[test]
+fn a_source_over_one_mebibyte_fails_before_it_is_parsed() {
+    let valid = "export default () => 1;";
+    let padded = format!("{valid}{}", " ".repeat(MAX_SOURCE_BYTES - valid.len()));
+    assert_eq!(rules(&padded), PASSES);
+    assert_eq!(rules(&format!("{padded} ")), ["FILE_SIZE_EXCEEDED"]);
+    let garbage = "(".repeat(MAX_SOURCE_BYTES + 1);
+    assert_eq!(rules(&garbage), ["FILE_SIZE_EXCEEDED"]);
+    // Bytes of UTF-8, not characters.
+    assert_eq!(
+        rules(&format!("// {}", "é".repeat(MAX_SOURCE_BYTES / 2))),
+        ["FILE_SIZE_EXCEEDED"]
+    );
+}
+
+#[test]
+fn syntax_errors_are_one_parse_error_each() {
+    module_all(
+        &["PARSE_ERROR"],
+        &[
+            "export default function (THREE) { new THREE.Mesh(;) }",
+            "garbage text",
+            "export default () => 1; export default () => 2;",
+            "export default () => 1; export { nothing };",
+            "return 1; export default () => 1;",
+            "export default () => { let a; let a; };",
+            "export default () => { let a; var a; };",
+            "export default function f(a, a) {}",
+            "export default () => 010;",
+            "export default () => { with (Math) {} };",
+            "export default () => { let x; delete x; };",
+            "export default () => { let eval = 1; };",
+            "export default () => { arguments = 1; };",
+            "export default function f() { arguments = 1; }",
+            "let await = 1; export default () => 1;",
+            "let yield = 1; export default () => 1;",
+            "let let = 1; export default () => 1;",
+            "let static = 1; export default () => 1;",
+            "export default () => { class A { m() { return this.#x; } } };",
+            "export default () => { break nowhere; };",
+            "export default () => ({ __proto__: null, __proto__: null });",
+            "export default (a, b, c) => a ?? b || c;",
+            "<!-- comment\nexport default () => 1;",
+            "@decorated class A {}\nexport default () => 1;",
+            "class A { @decorated m() {} }\nexport default () => 1;",
+            "class A { accessor x = 1; }\nexport default () => 1;",
+            "export default () => <div/>;",
+            "export default (x: number) => 1;",
+            "export default () => do { 1 };",
+            "export default (x) => x |> f;",
+            "export default () => #{ a: 1 };",
+            "export default () => #[1];",
+            "import source x from 'x'; export default () => 1;",
+            "import defer * as x from 'x'; export default () => 1;",
+            "export x from 'x'; export default () => 1;",
+            "export default () => throw 1;",
+            "export default () => /a/gg;",
+            "export default () => /a",
+            "export default () => 'unterminated",
+        ],
+    );
+}
+
+#[test]
+fn early_errors_of_the_language_are_parse_errors_too() {
+    module_all(
+        &["PARSE_ERROR"],
+        &[
+            "export default () => 08;",
+            "export default () => '\\01';",
+            "export default () => 1__0;",
+            "export default () => '\\u{110000}';",
+            "export default () => `\\u{}`;",
+            "export default () => 1;\n--> comment",
+            "let x; export { x }; export { x };",
+            "import { a, a } from 'x'; export default () => 1;",
+            "export default () => { const a; };",
+            "export default () => { for (let x = 1 of []) {} };",
+            "new.target; export default () => 1;",
+            "export default () => { super.x; };",
+            "export default () => { super(); };",
+            "export default () => { continue; };",
+            "export default (a = 1) => { 'use strict'; };",
+            "class A { constructor() {} constructor() {} } export default () => 1;",
+            "class A { #x; #x; } export default () => 1;",
+            "export default () => { ({ a = 1 }); };",
+            "export default () => { let [a, a] = []; };",
+            "export default () => { if (1) function f() {} };",
+            "export default () => { l: function f() {} };",
+            "export default (a) => { let a; };",
+            "export default () => { try {} catch (e) { let e; } };",
+            "export default () => { 1 = 2; };",
+            "export default () => { let a; a?.b = 1; };",
+            "export default () => { f() = 1; };",
+            "export default () => { a => {} ? 1 : 2; };",
+            "class A { x = arguments; } export default () => 1;",
+            "class A { static { await 1; } } export default () => 1;",
+            "export default () => /a/q;",
+            "export default () => /a/uv;",
+            "export default () => { l: l: ; };",
+            "export default () => { switch (1) { default: default: } };",
+            "export default () => { -1 ** 2; };",
+            "export default () => { async () => { for await (x in y); }; };",
+            "export default () => { function* g(a = yield) {} };",
+            "export default () => { let undefined; enum; };",
+        ],
+    );
+}
+
+#[test]
+fn a_parse_error_says_where() {
+    let failures = analyse("export default () => {\n  let a;\n  let a;\n};");
+    assert_eq!(failures.len(), 1);
+    assert_eq!(failures[0].stage.as_str(), "parse");
+    assert!(
+        failures[0].detail.contains("(2:") || failures[0].detail.contains("(3:"),
+        "{}",
+        failures[0].detail
+    );
+}
+
+#[test]
+fn current_syntax_is_accepted() {
+    module_all(
+        PASSES,
+        &[
+            "export default () => { class A { #x = 1; has(o) { return #x in o; } static { this.y = 1; } } return new A(); };",
+            "export default () => { let a; a ??= 1; a ||= 2; a &&= 3; return 1_000 + 2n ** 3n; };",
+            "#!/usr/bin/env node\nexport default () => 1;",
+            "\u{feff}export default () => 1;",
+            "export default () => /[\\p{L}--[a-z]]/v.test('x');",
+            "export default () => { { using x = null; } };",
+            "export default () => { const bad = /(?<a/; };",
+            "export default function* () { yield 1; }",
+            "export default (function () { return 1; });",
+            "export default function THREE() { return 1; }",
+            "export default ({ a: { b = 1 } = {} } = {}) => b;",
+        ],
+    );
+}
+
+#[test]
+fn failures_carry_the_line_they_are_on() {
+    let failures = analyse("export default () => {\n  fetch;\r\n\r\n  process;\n};");
+    let details: Vec<&str> = failures
+        .iter()
+        .map(|failure| failure.detail.as_str())
+        .collect();
+    assert!(details[0].starts_with("line 2:"), "{details:?}");
+    assert!(details[1].starts_with("line 4:"), "{details:?}");
+}

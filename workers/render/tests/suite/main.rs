@@ -3,6 +3,7 @@
 
 mod crowded;
 mod exploits;
+mod grids;
 mod hostile_sources;
 mod measurements;
 mod modules;

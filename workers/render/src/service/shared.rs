@@ -185,12 +185,10 @@ impl SharedRenderer {
                 }
                 Err(error) => return Err(Arc::new(error)),
             };
-            Ok(match this.is_current(&own).await {
-                true => made,
-                false => Made {
-                    kept_bytes: None,
-                    ..made
-                },
+            let is_current = this.is_current(&own).await;
+            Ok(Made {
+                kept_bytes: made.kept_bytes.filter(|_| is_current),
+                ..made
             })
         };
         let (checked, how) = self.documents.get(module.key.clone(), work).await?;

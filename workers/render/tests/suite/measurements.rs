@@ -259,9 +259,7 @@ async fn textures_count_once_in_every_slot_that_either_older_validator_counted()
             16,
         ),
         (
-            format!(
-                "const data = new Uint8Array(16); paint.map = new THREE.DataTexture(data, 2, 2); paint.alphaMap = new THREE.DataTexture(data, 2, 2); root.add(at(0));"
-            ),
+            "const data = new Uint8Array(16); paint.map = new THREE.DataTexture(data, 2, 2); paint.alphaMap = new THREE.DataTexture(data, 2, 2); root.add(at(0));".to_owned(),
             32,
         ),
         (

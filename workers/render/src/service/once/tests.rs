@@ -8,11 +8,11 @@ use super::*;
 
 type Texts = Once<String, String>;
 
-fn made(value: &str, kept_bytes: Option<usize>) -> Result<Made<String>, String> {
-    Ok(Made {
+fn made(value: &str, kept_bytes: Option<usize>) -> Made<String> {
+    Made {
         value: value.to_owned(),
         kept_bytes,
-    })
+    }
 }
 
 async fn get(
@@ -24,7 +24,7 @@ async fn get(
 }
 
 async fn put(texts: &Arc<Texts>, key: &str, bytes: usize) -> Source {
-    let work = async move { made("value", Some(bytes)) };
+    let work = async move { Ok(made("value", Some(bytes))) };
     get(texts, key, work).await.unwrap().1
 }
 
@@ -38,7 +38,7 @@ async fn all_who_ask_at_the_same_time_get_the_result_of_one_piece_of_work() {
         let work = async move {
             started.fetch_add(1, Ordering::SeqCst);
             let _ = gate.wait_for(|open| *open).await;
-            made("value", None)
+            Ok(made("value", None))
         };
         Box::pin(async move { get(&texts, "key", work).await })
     };
@@ -65,11 +65,11 @@ async fn work_goes_on_while_one_caller_waits_and_ends_with_the_last() {
     let dropped = Arc::new(());
     let held = dropped.clone();
     let mut first = Box::pin(get(&texts, "key", async move {
-        let _held = held;
         let _ = finished.await;
-        made("value", None)
+        drop(held);
+        Ok(made("value", None))
     }));
-    let mut second = Box::pin(get(&texts, "key", async { made("another", None) }));
+    let mut second = Box::pin(get(&texts, "key", async { Ok(made("another", None)) }));
     assert!(first.as_mut().now_or_never().is_none());
     assert!(second.as_mut().now_or_never().is_none());
     drop(first);
@@ -79,16 +79,16 @@ async fn work_goes_on_while_one_caller_waits_and_ends_with_the_last() {
 
     let held = dropped.clone();
     let mut alone = Box::pin(get(&texts, "key", async move {
-        let _held = held;
         std::future::pending::<()>().await;
-        made("never", None)
+        drop(held);
+        Ok(made("never", None))
     }));
     assert!(alone.as_mut().now_or_never().is_none());
     assert_eq!(texts.state().running.len(), 1);
     drop(alone);
     assert_eq!(Arc::strong_count(&dropped), 1, "nobody waits any more");
     assert!(texts.state().running.is_empty(), "nothing is left behind");
-    let next = get(&texts, "key", async { made("fresh", None) }).await;
+    let next = get(&texts, "key", async { Ok(made("fresh", None)) }).await;
     assert_eq!(next.unwrap(), ("fresh".to_owned(), Source::Made));
 }
 
@@ -97,7 +97,7 @@ async fn only_what_may_be_kept_is_kept() {
     let texts = Texts::new(10_000);
     assert_eq!(put(&texts, "kept", 10).await, Source::Made);
     assert_eq!(put(&texts, "kept", 10).await, Source::Kept);
-    let unkept = || get(&texts, "unkept", async { made("value", None) });
+    let unkept = || get(&texts, "unkept", async { Ok(made("value", None)) });
     assert_eq!(unkept().await.unwrap().1, Source::Made);
     assert_eq!(unkept().await.unwrap().1, Source::Made);
     let failed = get(&texts, "failed", async { Err("ours".to_owned()) }).await;

@@ -1,6 +1,7 @@
 //! The crate's behaviour from outside. One binary, so that the workspace links one.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod contract;
 mod crowded;
 mod exploits;
 mod grids;

@@ -57,6 +57,8 @@ struct Shared {
     outgoing: mpsc::UnboundedSender<Vec<u8>>,
     pending: Mutex<Option<HashMap<u64, oneshot::Sender<Answer>>>>,
     sessions: Mutex<HashMap<String, mpsc::UnboundedSender<Event>>>,
+    /// The session of each target, for events that name the target alone.
+    targets: Mutex<HashMap<String, String>>,
     /// Targets whose end somebody waits for.
     ending: Mutex<HashMap<String, oneshot::Sender<()>>>,
 }
@@ -94,6 +96,7 @@ impl Connection {
             outgoing,
             pending: Mutex::new(Some(HashMap::new())),
             sessions: Mutex::default(),
+            targets: Mutex::default(),
             ending: Mutex::default(),
         });
         tokio::spawn(async move {
@@ -126,7 +129,7 @@ impl Connection {
         self.send(method, params, None).await
     }
 
-    /// Opens a session with a target and routes its events.
+    /// Opens a session with a target and routes its events, `Target.targetCrashed` among them.
     pub async fn attach(
         &self,
         target: &str,
@@ -140,6 +143,7 @@ impl Connection {
         let id = text(&answer, "sessionId");
         let (sender, events) = mpsc::unbounded_channel();
         lock(&self.shared.sessions).insert(id.clone(), sender);
+        lock(&self.shared.targets).insert(target.to_owned(), id.clone());
         let session = Session {
             connection: self.clone(),
             id,
@@ -241,9 +245,15 @@ impl Shared {
             if let Some(ended) = ended {
                 let _ = ended.send(());
             }
-        } else if let (Some(method), Some(session)) = (message.method, message.session) {
+        } else if let Some(method) = message.method {
+            // The browser tells why a target's process ended, but not in the target's session.
+            let session = message.session.or_else(|| {
+                let target = text(&message.params, "targetId");
+                let is_crash = method == "Target.targetCrashed";
+                is_crash.then(|| lock(&self.targets).get(&target).cloned())?
+            });
             let sessions = lock(&self.sessions);
-            if let Some(sender) = sessions.get(&session) {
+            if let Some(sender) = session.and_then(|session| sessions.get(&session)) {
                 let _ = sender.send(Event {
                     method,
                     params: message.params,
@@ -255,6 +265,7 @@ impl Shared {
     fn close(&self) {
         lock(&self.pending).take();
         lock(&self.sessions).clear();
+        lock(&self.targets).clear();
         lock(&self.ending).clear();
     }
 }
@@ -296,7 +307,9 @@ impl Session {
 
     /// Stops routing events to the session.
     pub fn forget(&self) {
-        lock(&self.connection.shared.sessions).remove(&self.id);
+        let shared = &self.connection.shared;
+        lock(&shared.sessions).remove(&self.id);
+        lock(&shared.targets).retain(|_, session| *session != self.id);
     }
 }
 

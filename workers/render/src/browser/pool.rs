@@ -84,6 +84,17 @@ impl<Page> Pool<Page> {
         self.places.acquire().await.map_err(|_| CdpError::Closed)
     }
 
+    /// Waits until nobody else has a place, and for as long as the permit is held nobody gets one.
+    ///
+    /// # Errors
+    ///
+    /// [`CdpError::Closed`] once the pool is closed.
+    pub async fn enter_alone(&self) -> Result<SemaphorePermit<'_>, CdpError> {
+        let all = self.limits.pages.max(1) as u32;
+        let places = self.places.acquire_many(all).await;
+        places.map_err(|_| CdpError::Closed)
+    }
+
     /// An idle page.
     pub fn take(&self) -> Option<Lent<Page>> {
         self.idle().pop()

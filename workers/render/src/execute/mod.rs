@@ -15,7 +15,7 @@ use bytes::Bytes;
 use crate::browser::cdp::CdpError;
 use crate::browser::{Launch, LaunchError, Lent, OpenError, Pool, PoolLimits};
 use crate::failure::{Failure, Rule, Stage};
-use page::{HEAP_MEGABYTES, Page, RunOutcome, STARVATION_FACTOR};
+use page::{Death, HEAP_MEGABYTES, Page, RunOutcome, STARVATION_FACTOR};
 
 /// Private memory of the executing process: typed arrays live outside V8's heap and are bounded by this.
 const DATA_LIMIT_BYTES: u64 = 3 << 30;
@@ -127,9 +127,10 @@ impl Executor {
     ///
     /// [`ExecuteError`] for our own faults. What the module does wrong is in [`Executed::result`].
     pub async fn execute(&self, source: &str) -> Result<Executed, ExecuteError> {
-        let _place = self.pages.enter().await?;
+        let mut place = self.pages.enter().await?;
         let mut browser_died_before = false;
         let mut process_died_before = false;
+        let mut alone = false;
         loop {
             let mut lent = self.ready_page().await?;
             self.pages.count_use(&mut lent);
@@ -149,8 +150,14 @@ impl Executor {
                 }
                 // The system ends processes too, when the machine runs out of memory: that is no verdict. A module that
                 // is to blame ends the next one as well.
-                RunOutcome::ProcessDied if !process_died_before => process_died_before = true,
-                RunOutcome::ProcessDied => {
+                RunOutcome::ProcessDied(_) if !process_died_before => process_died_before = true,
+                // Twice the system's doing: once more without neighbours who could have used up the memory.
+                RunOutcome::ProcessDied(Death::Killed) if !alone => {
+                    drop(place);
+                    place = self.pages.enter_alone().await?;
+                    alone = true;
+                }
+                RunOutcome::ProcessDied(_) => {
                     return Ok(Executed::failed(
                         Rule::HeapExceeded,
                         format!(

@@ -38,7 +38,7 @@ pub enum RunOutcome {
     /// It had its time.
     TimedOut,
     /// Its process died, and no other.
-    ProcessDied,
+    ProcessDied(Death),
     /// The whole browser went away.
     BrowserDied,
     /// The machine did not let it compute.
@@ -47,12 +47,24 @@ pub enum RunOutcome {
     Failed(CdpError),
 }
 
+/// How a page's process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Death {
+    /// By itself: the engine gives up when its memory is used up.
+    Crashed,
+    /// By the system, which ends processes when the machine runs out of memory.
+    Killed,
+}
+
+/// Longest the browser takes to tell how a process ended once it has told that it did.
+const DEATH_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// A page with a process of its own and one worker ready.
 #[derive(Debug)]
 pub struct Page {
     handle: PageHandle,
     browser: Arc<Browser>,
-    crashed: watch::Receiver<bool>,
+    death: watch::Receiver<Option<Death>>,
     /// Its process, if it is known.
     pub process: Option<u64>,
 }
@@ -78,8 +90,8 @@ impl Page {
     pub async fn open(browser: Arc<Browser>) -> Result<Self, CdpError> {
         let before = browser.work().await?;
         let (handle, events) = browser.open().await?;
-        let (crash, crashed) = watch::channel(false);
-        tokio::spawn(guard(handle.session.clone(), events, crash));
+        let (dying, death) = watch::channel(None);
+        tokio::spawn(guard(handle.session.clone(), events, dying));
         let session = &handle.session;
         session.call("Inspector.enable", json!({})).await?;
         session
@@ -102,25 +114,25 @@ impl Page {
         Ok(Self {
             handle,
             browser,
-            crashed,
+            death,
             process,
         })
     }
 
     /// Waits for the worker. False if the page died meanwhile.
     pub async fn is_ready(&mut self) -> bool {
-        let mut crashed = self.crashed.clone();
+        let mut death = self.death.clone();
         let ready = self.handle.session.evaluate("assizeReady()");
         tokio::select! {
             answer = ready => answer.is_ok(),
-            _ = crashed.wait_for(|crashed| *crashed) => false,
+            _ = death.wait_for(Option::is_some) => false,
             () = tokio::time::sleep(READY_TIMEOUT) => false,
         }
     }
 
     /// Runs one module in the worker that is ready.
     pub async fn run(&mut self, source: &str, limit: Duration) -> RunOutcome {
-        let mut crashed = self.crashed.clone();
+        let mut death = self.death.clone();
         let expression = format!("assizeRun({})", Value::from(source));
         let started = Instant::now();
         let evaluation = self.handle.session.evaluate(&expression);
@@ -128,11 +140,12 @@ impl Page {
         let baseline = async { self.browser.work().await.ok() };
         let watchdog = self.watchdog(baseline, started, limit);
         let answer = tokio::select! {
-            answer = evaluation => answer,
-            _ = crashed.wait_for(|crashed| *crashed) => {
-                return if self.browser.is_closed() { RunOutcome::BrowserDied } else { RunOutcome::ProcessDied };
-            }
+            answer = evaluation => Some(answer),
+            _ = death.wait_for(Option::is_some) => None,
             outcome = watchdog => return outcome,
+        };
+        let Some(answer) = answer else {
+            return self.died().await;
         };
         match answer {
             Ok(report) => match serde_json::from_value::<Report>(report) {
@@ -147,13 +160,26 @@ impl Page {
             },
             Err(CdpError::Closed) => RunOutcome::BrowserDied,
             // The page's target is gone: its process died and the event was overtaken by the answer.
-            Err(CdpError::Refused { .. }) => RunOutcome::ProcessDied,
+            Err(CdpError::Refused { .. }) => self.died().await,
             Err(error) => RunOutcome::Failed(error),
         }
     }
 }
 
 impl Page {
+    async fn died(&self) -> RunOutcome {
+        let mut death = self.death.clone();
+        let told = tokio::time::timeout(DEATH_TIMEOUT, death.wait_for(Option::is_some)).await;
+        let death = match told {
+            Ok(Ok(death)) => *death,
+            _ => None,
+        };
+        if self.browser.is_closed() {
+            return RunOutcome::BrowserDied;
+        }
+        RunOutcome::ProcessDied(death.unwrap_or(Death::Crashed))
+    }
+
     /// Whether the worker has said how the module ended.
     async fn has_answered(&self) -> bool {
         let answered = self.handle.session.evaluate("assizeAnswered()");
@@ -234,7 +260,7 @@ const PAGE_POLICY: &str =
 async fn guard(
     session: Session,
     mut events: mpsc::UnboundedReceiver<Event>,
-    crash: watch::Sender<bool>,
+    dying: watch::Sender<Option<Death>>,
 ) {
     while let Some(event) = events.recv().await {
         match event.method.as_str() {
@@ -262,13 +288,28 @@ async fn guard(
                     tracing::debug!(%error, "a page's request could not be answered");
                 }
             }
-            "Inspector.targetCrashed" | "Inspector.detached" => {
-                let _ = crash.send(true);
+            "Target.targetCrashed" => {
+                let _ = dying.send(Some(death_of(&event)));
+            }
+            "Inspector.targetCrashed" | "Inspector.detached" if dying.borrow().is_none() => {
+                let next = tokio::time::timeout(DEATH_TIMEOUT / 2, events.recv()).await;
+                let death = match next {
+                    Ok(Some(event)) => death_of(&event),
+                    _ => Death::Crashed,
+                };
+                let _ = dying.send(Some(death));
             }
             _ => {}
         }
     }
-    let _ = crash.send(true);
+    dying.send_if_modified(|death| death.replace(Death::Crashed).is_none());
+}
+
+fn death_of(event: &Event) -> Death {
+    match event.params.get("status").and_then(Value::as_str) {
+        Some("killed" | "oom") => Death::Killed,
+        _ => Death::Crashed,
+    }
 }
 
 /// What the sandbox's script is told: names, limits and the layout of the document.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, Uid};
-use render::{Renderer, RendererConfig};
+use render::{Outcome, Renderer, RendererConfig};
 
 use crate::modules::{self, PATIENCE, cube};
 use crate::processes::{self, Process};
@@ -129,29 +129,46 @@ async fn browsers_are_replaced_on_schedule_and_leave_nothing_behind() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_ended_by_the_system_is_not_the_modules_fault() {
+    // Twice may be bad luck beside greedy neighbours; a third time, alone, it is the module.
+    assert!(outcome_after_kills(2).await.result.is_ok());
+    let blamed = outcome_after_kills(3).await;
+    assert_eq!(modules::rules(&blamed), ["HEAP_EXCEEDED"]);
+}
+
+/// Runs a slow module and ends its process at work, as the system does when memory runs out, so many times.
+async fn outcome_after_kills(kills: usize) -> Outcome {
     // Long enough to be caught at work, and never too late.
     let renderer = Arc::new(modules::validator_with_limit(1, PATIENCE).await);
-    let slow = cube("let sum = 0; for (let i = 0; i < 2e9; i++) sum += i; mesh.name = `${sum}`;");
+    let slow = cube("let sum = 0; for (let i = 0; i < 3e9; i++) sum += i; mesh.name = `${sum}`;");
     let [group] = renderer.process_groups().await[..] else {
         panic!("only the executing browser runs")
     };
-    let before: HashMap<i32, f64> = computed(group);
+    let mut first_seen = computed(group);
     let running = tokio::spawn({
         let renderer = renderer.clone();
         async move { modules::validate(&renderer, &slow).await }
     });
-    let busy = |(pid, seconds): &(i32, f64)| *seconds > before.get(pid).unwrap_or(&0.0) + 0.4;
-    let victim = loop {
-        if let Some((pid, _)) = computed(group).into_iter().find(busy) {
-            break pid;
-        }
-        assert!(!running.is_finished(), "it was never seen at work");
-        tokio::task::yield_now().await;
-    };
-    kill(Pid::from_raw(victim), Signal::SIGKILL).unwrap();
+    for _ in 0..kills {
+        let victim = loop {
+            let now = computed(group);
+            for (pid, seconds) in &now {
+                first_seen.entry(*pid).or_insert(*seconds);
+            }
+            // More than starting up takes.
+            let is_busy = |(pid, seconds): &(&i32, &f64)| **seconds > first_seen[pid] + 1.5;
+            if let Some((pid, _)) = now.iter().find(is_busy) {
+                break *pid;
+            }
+            assert!(!running.is_finished(), "it was never seen at work");
+            tokio::task::yield_now().await;
+        };
+        kill(Pid::from_raw(victim), Signal::SIGKILL).unwrap();
+        // It may be listed for a moment longer.
+        first_seen.insert(victim, f64::INFINITY);
+    }
     let outcome = running.await.unwrap();
-    assert!(outcome.result.is_ok(), "{:?}", outcome.result);
     renderer.shut_down().await;
+    outcome
 }
 
 /// Seconds each page of a browser has computed.

@@ -305,6 +305,10 @@ fn the_ledger_tells_everything_and_is_closed(clone: &Clone, submissions: &Submis
         let duels = LedgerFile::Duels(format!("match_leader_{hotkey}"));
         let duels = String::from_utf8(clone.bytes(&paths::ledger(ROUND, &duels))).unwrap();
         assert_eq!(duels.lines().count(), PROMPTS as usize, "{hotkey}");
+        for line in duels.lines() {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert!(line["attempt"].as_i64() >= Some(1), "{line}");
+        }
     }
     let checkpoint = clone.bytes(&paths::ledger(ROUND, &LedgerFile::Checkpoint));
     let checkpoint: Checkpoint = serde_json::from_slice(&checkpoint).unwrap();

@@ -8,6 +8,9 @@
 //! - `duels/{match}.jsonl`: [`DuelVerdict`], each duel of a match as it ends. A file a match, because all duels of a round
 //!   in one file would soon be larger than git hosts take;
 //! - `operators.jsonl`: [`OperatorAction`], what people did.
+//!
+//! Lines of verdicts ([`Decision::is_verdict`], [`DuelVerdict`]) also have `attempt`, the attempt of the step that came to
+//! them. The step does not know it; the mirror adds it, from the row that waits in the outbox. Older lines lack it.
 
 use chrono::{DateTime, Utc};
 use schema::{
@@ -248,7 +251,7 @@ pub enum Decision {
     },
 }
 
-/// A line of `duels/{match}.jsonl`: what a verdict was made from, and the verdict.
+/// A line of `duels/{match}.jsonl`: what a verdict was made from, and the verdict. Whose attempt came to it stands beside them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DuelVerdict {
     /// What was compared, with its digests.
@@ -287,6 +290,17 @@ impl Decision {
     /// Writes the line.
     pub fn append(&self, round: RoundNumber) -> MirrorChange {
         append(round, &LedgerFile::Decisions, self)
+    }
+
+    /// Whether somebody wins or loses by it, so that its line names the attempt that came to it.
+    pub fn is_verdict(&self) -> bool {
+        matches!(
+            self,
+            Self::Match { .. }
+                | Self::Verdict { .. }
+                | Self::MeasuredAgain { .. }
+                | Self::Winner { .. }
+        )
     }
 }
 

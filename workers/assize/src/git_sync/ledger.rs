@@ -1,12 +1,14 @@
-//! What a commit adds to the ledger by itself: results that it replaces, and the checkpoint that closes a round.
+//! What a commit adds to the ledger by itself: the attempts that came to its verdicts, results that it replaces, and the
+//! checkpoint that closes a round.
 //!
-//! Both need what stands in the repository, so they are made when the commit is, not when the step ends. Made again after a
-//! lost push they come out the same.
+//! A step says what it changes without knowing which attempt it is; the rest needs what stands in the repository. So all of
+//! it is made when the commit is, not when the step ends. Made again after a lost push it comes out the same.
 
 use schema::{
     RoundNumber,
     paths::{self, LedgerFile, StatePath, classify},
 };
+use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use workflow::{
     engine::{self, MirrorChange},
@@ -28,7 +30,8 @@ pub(super) fn complete(
     changes: &mut Vec<(Step, Change)>,
 ) -> Result<(), RepositoryError> {
     let mut kept = Vec::new();
-    for (step, change) in changes.iter() {
+    for (step, change) in changes.iter_mut() {
+        name_attempt(change, step.1);
         if let Change::Put { path, content } = change {
             let more = superseded(mirror, step, path, content)?;
             kept.extend(more.into_iter().map(|change| (step.clone(), change)));
@@ -41,6 +44,27 @@ pub(super) fn complete(
         }
     }
     Ok(())
+}
+
+/// Says in the line of a verdict which attempt of its step came to it.
+fn name_attempt(change: &mut Change, attempt: i32) {
+    let Change::AppendLine { path, line } = change else {
+        return;
+    };
+    let is_verdict = match classify(path) {
+        Some(StatePath::Ledger { file, .. }) => match file {
+            LedgerFile::Duels(_) => true,
+            LedgerFile::Decisions => {
+                serde_json::from_str::<Decision>(line).is_ok_and(|decision| decision.is_verdict())
+            }
+            _ => false,
+        },
+        _ => false,
+    };
+    if is_verdict && let Ok(mut told) = serde_json::from_str::<Map<String, Value>>(line) {
+        told.insert("attempt".to_owned(), attempt.into());
+        *line = Value::Object(told).to_string();
+    }
 }
 
 /// Keeps the measurement that `content` replaces, and says so.
@@ -181,6 +205,44 @@ mod tests {
                 step: step.to_owned(),
                 attempt: 1,
             }
+        );
+    }
+
+    #[test]
+    fn the_line_of_a_verdict_names_the_attempt_that_came_to_it_and_other_lines_stay_as_they_are() {
+        let world = World::new();
+        let mirror = MirrorRepository::open_or_clone(world.options()).unwrap();
+        let line = |file: LedgerFile, line: &str| Change::AppendLine {
+            path: paths::ledger(RoundNumber(0), &file),
+            line: line.to_owned(),
+        };
+        let duels = || LedgerFile::Duels("match_leader_5A".to_owned());
+        let told = r#"{"kind":"winner","winner":"leader","docker_image":"x:1""#;
+        let step = ("round/0/match/leader/5A/duel/a/0".to_owned(), 3);
+        let lines = [
+            line(duels(), r#"{"input":{"seed":1.0},"output":{}}"#),
+            line(LedgerFile::Decisions, &format!("{told}}}")),
+            line(
+                LedgerFile::Decisions,
+                r#"{"kind":"judging_rules","rules":{}}"#,
+            ),
+            line(LedgerFile::Artifacts, r#"{"kind":"module"}"#),
+        ];
+        let mut changes = lines.clone().map(|line| (step.clone(), line)).to_vec();
+        complete(&mirror, &[step], &mut changes).unwrap();
+        let [_, _, rules, artifact] = lines;
+        let expected = [
+            line(duels(), r#"{"input":{"seed":1.0},"output":{},"attempt":3}"#),
+            line(LedgerFile::Decisions, &format!(r#"{told},"attempt":3}}"#)),
+            rules,
+            artifact,
+        ];
+        assert_eq!(
+            changes
+                .into_iter()
+                .map(|(_, change)| change)
+                .collect::<Vec<_>>(),
+            expected
         );
     }
 

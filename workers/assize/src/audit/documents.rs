@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use schema::files::report::DuelDetail;
 use schema::files::{
     AnyAuditRequests, AnyGenerationAudits, AnyGenerationReports, AnyGenerations, AnyReport,
     AuditRequests, Builds, DuelWinner, GenerationAudits, GenerationReports, Generations, Leaders,
@@ -54,6 +55,8 @@ pub(super) struct DuelSummary {
     pub(super) name: Stem,
     pub(super) prompt: String,
     pub(super) winner: DuelWinner,
+    /// Whether it says that it was left out because it could not change a decision any more.
+    pub(super) is_curtailed: bool,
     pub(super) left: Shown,
     pub(super) right: Shown,
 }
@@ -248,6 +251,8 @@ struct RawDuel {
     name: Stem,
     prompt: String,
     winner: DuelWinner,
+    #[serde(default)]
+    detail: Option<RawDetail>,
     #[serde(default, alias = "left_glb")]
     left_js: Option<String>,
     #[serde(default)]
@@ -258,8 +263,15 @@ struct RawDuel {
     right_png: Option<String>,
 }
 
+/// Only what a duel that was not judged has.
+#[derive(Deserialize)]
+struct RawDetail {
+    #[serde(default)]
+    reason: Option<String>,
+}
+
 impl ReportSummary {
-    fn read(path: &str, bytes: &[u8]) -> Result<Self, FileError> {
+    pub(super) fn read(path: &str, bytes: &[u8]) -> Result<Self, FileError> {
         match serde_json::from_slice::<RawReport>(bytes) {
             Ok(report) => Ok(Self {
                 left: report.left,
@@ -273,6 +285,10 @@ impl ReportSummary {
                         name: duel.name,
                         prompt: duel.prompt,
                         winner: duel.winner,
+                        is_curtailed: duel
+                            .detail
+                            .and_then(|detail| detail.reason)
+                            .is_some_and(|reason| reason == DuelDetail::CURTAILED),
                         left: Shown {
                             model: duel.left_js,
                             picture: duel.left_png,
@@ -303,6 +319,10 @@ impl ReportSummary {
                         name: duel.name,
                         prompt: duel.prompt,
                         winner: duel.winner,
+                        is_curtailed: matches!(
+                            &duel.detail,
+                            Some(DuelDetail::MissingViews { reason }) if reason == DuelDetail::CURTAILED
+                        ),
                         left: Shown {
                             model: duel.left_js,
                             picture: duel.left_png,
@@ -326,6 +346,7 @@ impl ReportSummary {
                         name: duel.name,
                         prompt: duel.prompt,
                         winner: duel.winner,
+                        is_curtailed: false,
                         left: Shown {
                             model: duel.left_glb,
                             picture: duel.left_png,

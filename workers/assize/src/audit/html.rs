@@ -139,6 +139,8 @@ fn add_round(page: &mut String, report: &AuditReport, round: &RoundReport) {
         }
         page.push_str("</table>");
     }
+    add_later_runs(page, round);
+    add_set_aside(page, round);
     let rows: Vec<_> = report
         .confirmations
         .iter()
@@ -161,6 +163,62 @@ fn add_round(page: &mut String, report: &AuditReport, round: &RoundReport) {
         }
         page.push_str("</table>");
     }
+}
+
+fn add_later_runs(page: &mut String, round: &RoundReport) {
+    if round.later_runs.is_empty() {
+        return;
+    }
+    page.push_str(
+        "<h3>Measured again</h3><p>Matches near a threshold are measured again. The first run counts; these decided \
+         nothing.</p><table><tr><th>Match</th><th>Run</th><th class=\"number\">Counts</th>\
+         <th class=\"number\">Measured</th><th></th></tr>",
+    );
+    for row in &round.later_runs {
+        let run = match row.judgement {
+            0 => row.run.to_string(),
+            judgement => format!("{} of judgement {judgement}", row.run),
+        };
+        let _ = write!(
+            page,
+            "<tr><td>{}: <code>{}</code> against <code>{}</code></td><td>{run}</td><td class=\"number\">{}</td>\
+             <td class=\"number\">{}</td><td>{}</td></tr>",
+            escape(&row.matrix),
+            escape(&row.left),
+            escape(row.right.as_str()),
+            percent(row.counted),
+            signed_percent(row.margin),
+            if row.decides_otherwise {
+                "would decide otherwise"
+            } else {
+                ""
+            }
+        );
+    }
+    page.push_str("</table>");
+}
+
+fn add_set_aside(page: &mut String, round: &RoundReport) {
+    if round.set_aside.is_empty() {
+        return;
+    }
+    page.push_str(
+        "<h3>Replaced results</h3><table><tr><th>Result</th><th class=\"number\">Was</th><th class=\"number\">Is</th>\
+         <th>Why</th><th>Kept as</th></tr>",
+    );
+    for row in &round.set_aside {
+        let _ = write!(
+            page,
+            "<tr><td><code>{}</code></td><td class=\"number\">{}</td><td class=\"number\">{}</td><td>{}</td>\
+             <td><code>{}</code></td></tr>",
+            escape(&row.what),
+            percent(row.margin),
+            percent(row.now),
+            escape(&row.because),
+            escape(row.kept_as.as_deref().unwrap_or("its margin in the ledger"))
+        );
+    }
+    page.push_str("</table>");
 }
 
 fn add_findings(page: &mut String, report: &AuditReport) {

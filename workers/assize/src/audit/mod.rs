@@ -23,7 +23,7 @@ mod source;
 mod text;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::path::PathBuf;
 
@@ -35,7 +35,8 @@ pub use args::{AuditArgs, run};
 pub use code::{Area, Code, Severity};
 pub use html::to_html;
 pub use report::{
-    AuditReport, Confirmation, Finding, NearMargin, RoundReport, Rules, SourceFacts, TimelineRow,
+    AuditReport, Confirmation, Finding, LaterRun, NearMargin, RoundReport, Rules, SetAside,
+    SourceFacts, TimelineRow,
 };
 pub use text::to_text;
 
@@ -159,12 +160,14 @@ fn check_rounds(
         checks::builds::check(round, files, record);
         checks::outputs::check(round, files, record);
         checks::reports::check(round, files, record);
+        checks::skipped::check(competition, round, files, record);
         checks::matrices::check(round, files, record);
         let mut report = checks::tournament::check(competition, round, files, record);
         checks::audits::check(competition, round, files, record);
         report.requests_made_with = checks::older_audits::check(competition, round, files, record);
         checks::ledger::check(competition, round, files, keys, record);
         checks::decisions::check(round, files, record);
+        checks::later::add(round, files, &mut report);
         reports.push(report);
     }
     reports

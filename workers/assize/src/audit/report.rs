@@ -105,6 +105,10 @@ pub struct RoundReport {
     pub timeline: Vec<TimelineRow>,
     /// Margins so near the threshold that judging again might change what follows.
     pub near: Vec<NearMargin>,
+    /// Runs beside those that count, in the order of the ledger. They decided nothing.
+    pub later_runs: Vec<LaterRun>,
+    /// Results that others took the place of, in the order of the ledger.
+    pub set_aside: Vec<SetAside>,
 }
 
 /// The rules a round was made by.
@@ -158,6 +162,42 @@ pub struct NearMargin {
     pub low: f64,
     /// Upper end.
     pub high: f64,
+}
+
+/// A match that was measured again beside the run that counts.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LaterRun {
+    /// `matches` or `audits`.
+    pub matrix: String,
+    /// Left side as in the matrix.
+    pub left: String,
+    /// Right side.
+    pub right: Hotkey,
+    /// Which judgement of the match, from 0.
+    pub judgement: u32,
+    /// Which run of it, from 1.
+    pub run: u32,
+    /// What it measured.
+    pub margin: f64,
+    /// The margin that counts; none while it is not published.
+    pub counted: Option<f64>,
+    /// Whether the match would have been decided otherwise by this run.
+    pub decides_otherwise: bool,
+}
+
+/// A result that another one took the place of.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SetAside {
+    /// Match or file.
+    pub what: String,
+    /// Its margin; none for what is no match, and when the ledger does not hold it.
+    pub margin: Option<f64>,
+    /// The margin that counts now.
+    pub now: Option<f64>,
+    /// Why.
+    pub because: String,
+    /// Where it is kept, in the ledger folder; none when only its margin is.
+    pub kept_as: Option<String>,
 }
 
 /// Collects findings and confirmations.

@@ -80,6 +80,25 @@ fn add_round(text: &mut String, report: &AuditReport, round: &RoundReport) {
             row.outcome
         );
     }
+    for row in &round.later_runs {
+        let _ = writeln!(
+            text,
+            "  measured again: {}, {} against {}, run {}: {}{}",
+            row.matrix,
+            row.right.short(),
+            row.left,
+            row.run,
+            signed_percent(row.margin),
+            if row.decides_otherwise {
+                ", would decide otherwise"
+            } else {
+                ""
+            }
+        );
+    }
+    for row in &round.set_aside {
+        let _ = writeln!(text, "  replaced: {}, {}", row.what, row.because);
+    }
     match (&round.derived_winner, &round.recorded_winner) {
         (Some(derived), Some(recorded)) if derived == recorded => {
             let _ = writeln!(text, "  winner: {recorded}, as the files give");

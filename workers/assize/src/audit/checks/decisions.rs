@@ -65,7 +65,8 @@ impl Last {
     }
 }
 
-fn lines<L: DeserializeOwned>(files: &RoundFiles, name: &str) -> Vec<L> {
+/// The lines of a ledger file that can be read as `L`.
+pub(super) fn lines<L: DeserializeOwned>(files: &RoundFiles, name: &str) -> Vec<L> {
     let bytes = files.ledger.get(name).map(Vec::as_slice);
     bytes
         .unwrap_or_default()

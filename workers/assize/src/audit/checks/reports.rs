@@ -52,22 +52,6 @@ fn sums(round: RoundNumber, file: &ReportFile, record: &mut Record) {
         &file.path,
         || format!("the margin is {}, the duels give {margin}", report.margin),
     );
-    let skipped = report
-        .duels
-        .iter()
-        .filter(|duel| duel.winner == DuelWinner::Skipped)
-        .count();
-    if skipped > 0 {
-        record.find(
-            Code::ReportSkipped,
-            Some(round),
-            file.path.clone(),
-            format!(
-                "{skipped} of {} duels were not judged and count as 0",
-                report.duels.len()
-            ),
-        );
-    }
 }
 
 fn sides(round: RoundNumber, file: &ReportFile, record: &mut Record) {

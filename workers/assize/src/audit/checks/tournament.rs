@@ -98,6 +98,8 @@ pub(in super::super) fn check(
             .map(|winner| winner.winner_hotkey.clone()),
         timeline: Vec::new(),
         near: Vec::new(),
+        later_runs: Vec::new(),
+        set_aside: Vec::new(),
     };
     if files.submissions.is_none() && files.winner.is_none() {
         return report;

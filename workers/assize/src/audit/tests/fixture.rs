@@ -40,6 +40,19 @@ pub fn unpacked() -> TempDir {
     folder
 }
 
+/// A critical prompt of the first audit request.
+pub const CRITICAL_PROMPT: &str = "43b85c05-c060-477b-a12a-826673e0c075";
+
+/// The fixture after an edit of one file.
+pub fn edited(path: &str, from: &str, to: &str) -> AuditReport {
+    let folder = unpacked();
+    let file = folder.path().join(path);
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.contains(from), "{path} does not hold `{from}`");
+    std::fs::write(file, text.replacen(from, to, 1)).unwrap();
+    audit_path(folder.path())
+}
+
 static REPORT: LazyLock<AuditReport> = LazyLock::new(|| audit_path(unpacked().path()));
 
 fn lines(severity: Severity) -> Vec<String> {
@@ -150,13 +163,11 @@ fn the_win_margin_the_requests_were_made_with_is_named_as_an_interval() {
 
 #[test]
 fn requests_made_with_another_win_margin_than_configured_are_found() {
-    let folder = unpacked();
-    let config = folder.path().join("config.json");
-    let text = std::fs::read_to_string(&config)
-        .unwrap()
-        .replace("\"win_margin\": 0.05", "\"win_margin\": 0.04");
-    std::fs::write(config, text).unwrap();
-    let report = audit_path(folder.path());
+    let report = edited(
+        "config.json",
+        "\"win_margin\": 0.05",
+        "\"win_margin\": 0.04",
+    );
     let messages = super::world::messages(&report, Code::AuditThreshold);
     assert_eq!(messages.len(), 1, "{:#?}", report.findings);
     assert!(
@@ -168,29 +179,21 @@ fn requests_made_with_another_win_margin_than_configured_are_found() {
 
 #[test]
 fn critical_prompts_that_the_seed_does_not_draw_are_found() {
-    let folder = unpacked();
-    let path = folder.path().join("rounds/0/require_audit.json");
-    let text = std::fs::read_to_string(&path).unwrap();
-    let swapped = text.replacen(
-        "43b85c05-c060-477b-a12a-826673e0c075",
+    let report = edited(
+        "rounds/0/require_audit.json",
+        CRITICAL_PROMPT,
         "2d8474b455962c855358c4dba6bc6b196adce3168d577ab47e31bf27bea0b2cc",
-        1,
     );
-    assert_ne!(text, swapped);
-    std::fs::write(path, swapped).unwrap();
-    let report = audit_path(folder.path());
     assert_eq!(super::world::messages(&report, Code::AuditSample).len(), 1);
 }
 
 #[test]
 fn a_verdict_that_the_distances_do_not_give_is_found() {
-    let folder = unpacked();
-    let path = folder.path().join("rounds/0/generation_audits.json");
-    let text = std::fs::read_to_string(&path)
-        .unwrap()
-        .replacen("\"rejected\"", "\"passed\"", 1);
-    std::fs::write(path, text).unwrap();
-    let report = audit_path(folder.path());
+    let report = edited(
+        "rounds/0/generation_audits.json",
+        "\"rejected\"",
+        "\"passed\"",
+    );
     assert_eq!(
         super::world::messages(&report, Code::AuditVerdict).len(),
         1,

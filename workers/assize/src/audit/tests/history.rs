@@ -16,12 +16,12 @@ use crate::repository::{
     Change, MirrorOptions, MirrorRepository, PushOutcome, SIGNERS_PATH, SigningKey,
 };
 
-fn file(path: &str, bytes: Vec<u8>) -> Files {
+pub fn file(path: &str, bytes: Vec<u8>) -> Files {
     Files::from([(path.to_owned(), bytes)])
 }
 
 /// The finished file after an edit.
-fn edited(path: &str, from: &str, to: &str) -> Files {
+pub fn edited(path: &str, from: &str, to: &str) -> Files {
     let mut files = finished();
     edit(&mut files, path, from, to);
     file(path, files[path].clone())
@@ -140,7 +140,7 @@ fn a_services_wording_under_another_name_is_noted() {
 }
 
 /// Judges a match again: report and row.
-fn judged_again(git: &Git, right: &str, score: i64, message: &str) {
+pub fn judged_again(git: &Git, right: &str, score: i64, message: &str) {
     let mut files = finished();
     let sides = [("leader", "generated_1"), (right, "submitted")];
     let path = paths::duels_report(ROUND, &schema::Side::Leader, &Hotkey::new(right));
@@ -343,7 +343,7 @@ fn an_older_configuration_is_used_for_the_round_it_was_in_force() {
 }
 
 /// A repository that a signing mirror wrote.
-fn signed(git: &Git) -> (MirrorRepository, SigningKey, MirrorOptions) {
+pub fn signed(git: &Git) -> (MirrorRepository, SigningKey, MirrorOptions) {
     let key = SigningKey::generate();
     let options = MirrorOptions {
         signing_key: Some(key.clone()),
@@ -359,7 +359,7 @@ fn signed(git: &Git) -> (MirrorRepository, SigningKey, MirrorOptions) {
     (mirror, key, options)
 }
 
-fn step(mirror: &MirrorRepository, path: &str, content: Vec<u8>) {
+pub fn step(mirror: &MirrorRepository, path: &str, content: Vec<u8>) {
     let change = Change::Put {
         path: path.to_owned(),
         content,

@@ -1,8 +1,10 @@
 //! Audits of the published fixture and of a small competition that is made to be tampered with.
 #![allow(clippy::unwrap_used)]
 
+mod every_code;
 mod fixture;
 mod history;
 mod scale;
 mod tampering;
-mod world;
+mod told;
+pub(crate) mod world;

@@ -410,6 +410,11 @@ impl Git {
 
     /// The whole round as services and people committed it.
     pub fn finished() -> Self {
+        Self::until("Update state (open), schedule, leader for round 1")
+    }
+
+    /// The round up to the commit with this message.
+    pub fn until(last: &str) -> Self {
         let git = Self::empty();
         git.commit(OPERATOR, "Start", &setup());
         for (message, files) in steps() {
@@ -419,8 +424,11 @@ impl Git {
                 SERVICE
             };
             git.commit(author, &message, &files);
+            if message == last {
+                return git;
+            }
         }
-        git
+        panic!("nothing is committed as {last}");
     }
 
     pub fn path(&self) -> &Path {

@@ -38,6 +38,8 @@ missing_packages() {
     have clang || echo "clang|builds the cryptography library"
     have git || echo "git|remotes of rehearsals, and tests that check them"
     have ssh-keygen || echo "openssh-client|git checks the signatures of commits with it"
+    [ -x /usr/sbin/sshd ] || echo "openssh-server|the state repository's host by SSH, in tests"
+    have openssl || echo "openssl|the certificate of the state repository's host by HTTPS, in tests"
     have ip || echo "iproute2|workers of the chaos test get networks of their own"
     have curl || have cargo || echo "curl|downloads rustup"
     have xz || echo "xz-utils|unpacks archives of published rounds"
@@ -83,6 +85,7 @@ install_packages() {
         names=$(with_known_postgres "$names")
         no_server_of_its_own
     fi
+    if [[ " $names " == *" openssh-server "* ]]; then no_ssh_server_that_runs; fi
     # shellcheck disable=SC2086 # one word a package
     apt install --no-install-recommends $names
     missing=$(missing_packages | cut -d'|' -f1 | tr '\n' ' ')
@@ -109,6 +112,12 @@ no_server_of_its_own() {
     local config=/etc/postgresql-common/createcluster.conf
     apt install --no-install-recommends postgresql-common
     as_root sed -i 's/^#\? *create_main_cluster *=.*/create_main_cluster = false/' "$config"
+}
+
+# Debian's package would start one that listens to everybody, now and whenever the machine starts. Tests start their own.
+no_ssh_server_that_runs() {
+    as_root mkdir -p /etc/ssh
+    as_root touch /etc/ssh/sshd_not_to_be_run
 }
 
 # --- Rust -------------------------------------------------------------------------------------------------------------

@@ -68,8 +68,8 @@ pub struct Settings {
     pub ssh_key: Option<SecretString>,
     /// `GIT_SSH_KEY_PASSPHRASE`.
     pub ssh_passphrase: Option<SecretString>,
-    /// `GIT_SSH_HOST_KEY`: the server's key as `SHA256:…`; without it `known_hosts` decides.
-    pub ssh_host_key: Option<String>,
+    /// `GIT_SSH_HOST_KEY`: the server's keys as `SHA256:…`, separated by commas; without them `known_hosts` decides.
+    pub ssh_host_keys: Vec<String>,
     /// `GITHUB_WEBHOOK_SECRET`: signs the calls that say that the repository has moved.
     pub webhook_secret: Option<SecretString>,
     /// `DISCORD_WEBHOOK_URL`: where people are told of what needs them.
@@ -131,6 +131,16 @@ impl Variables {
             .get(name)
             .map(|value| value.trim())
             .filter(|value| !value.is_empty())
+    }
+
+    /// The parts of a variable, separated by commas.
+    fn list(&self, name: &str) -> Vec<String> {
+        self.find(name)
+            .unwrap_or_default()
+            .split(',')
+            .map(|part| part.trim().to_owned())
+            .filter(|part| !part.is_empty())
+            .collect()
     }
 
     fn required(&self, name: &'static str, meaning: &'static str) -> Result<&str, SettingsError> {
@@ -274,20 +284,14 @@ impl Settings {
             branch: v.find("GITHUB_BRANCH").unwrap_or("main").to_owned(),
             mirror_dir: v.find("MIRROR_DIR").unwrap_or("assize-mirror").into(),
             signing_key: mirror_secret("SIGNING_KEY"),
-            trusted_signing_keys: v
-                .find("TRUSTED_SIGNING_KEYS")
-                .unwrap_or_default()
-                .split(',')
-                .map(|key| key.trim().to_owned())
-                .filter(|key| !key.is_empty())
-                .collect(),
+            trusted_signing_keys: v.list("TRUSTED_SIGNING_KEYS"),
             author_email: v
                 .find("GIT_AUTHOR_EMAIL")
                 .unwrap_or("assize@localhost")
                 .to_owned(),
             ssh_key: mirror_secret("GIT_SSH_KEY"),
             ssh_passphrase: mirror_secret("GIT_SSH_KEY_PASSPHRASE"),
-            ssh_host_key: v.find("GIT_SSH_HOST_KEY").map(str::to_owned),
+            ssh_host_keys: v.list("GIT_SSH_HOST_KEY"),
             webhook_secret: v.find("GITHUB_WEBHOOK_SECRET").map(SecretString::from),
             discord_webhook: mirror_secret("DISCORD_WEBHOOK_URL"),
             s3_endpoint: object_store(v, objects)?,

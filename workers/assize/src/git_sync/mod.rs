@@ -293,7 +293,7 @@ fn options(settings: &Settings) -> anyhow::Result<MirrorOptions> {
             .filter(|token| takes_token && !token.expose_secret().is_empty()),
         ssh_key: settings.ssh_key.clone(),
         ssh_passphrase: settings.ssh_passphrase.clone(),
-        ssh_host_key: settings.ssh_host_key.clone(),
+        ssh_host_keys: settings.ssh_host_keys.clone(),
     };
     if let Some(key) = &settings.signing_key {
         options.signing_key =

@@ -232,7 +232,7 @@ fn settings(
         author_email: "assize@rehearsal.example".to_owned(),
         ssh_key: None,
         ssh_passphrase: None,
-        ssh_host_key: None,
+        ssh_host_keys: Vec::new(),
         webhook_secret: None,
         discord_webhook: None,
         s3_endpoint: Url::parse(&world.s3_endpoint)?,

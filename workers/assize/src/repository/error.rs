@@ -35,11 +35,25 @@ pub enum RepositoryError {
         remote: String,
     },
 
-    /// The SSH server's key is not the configured or known one.
+    /// The SSH server's key is none that is configured or known.
     #[error(
-        "the SSH host key of {remote} is not the expected one: check the configured host key or known_hosts"
+        "the SSH host key of {remote} is not known{}: compare it with the one its host publishes, then put that into \
+         GIT_SSH_HOST_KEY or known_hosts",
+        shown.as_ref().map(|key| format!(" (it is {key})")).unwrap_or_default()
     )]
     HostKey {
+        /// The configured remote.
+        remote: String,
+        /// The key that it showed, `SHA256:…`.
+        shown: Option<String>,
+    },
+
+    /// The HTTPS server's certificate is not by an authority that is trusted here, or not for this host.
+    #[error(
+        "the certificate of {remote} is not trusted: check the address, or name the authority of a host of your own in \
+         SSL_CERT_FILE"
+    )]
+    Certificate {
         /// The configured remote.
         remote: String,
     },

@@ -127,6 +127,7 @@ pub struct GitCredentials {
     pub ssh_key: Option<SecretString>,
     /// Passphrase of `ssh_key`.
     pub ssh_passphrase: Option<SecretString>,
-    /// For ssh: the server's key as `SHA256:…` (what `ssh-keygen -lf` prints). Without it `known_hosts` decides.
-    pub ssh_host_key: Option<String>,
+    /// For ssh: the server's keys as `SHA256:…` (what `ssh-keygen -lf` prints); a server that has several shows any of
+    /// them. When there are none here `known_hosts` decides, and a host that it does not know is refused.
+    pub ssh_host_keys: Vec<String>,
 }

@@ -110,8 +110,9 @@ fn push_to_server(
     branch: &str,
 ) -> Result<bool, RepositoryError> {
     let refusal = RefCell::new(None);
+    let shown = transport::ShownHostKey::default();
     let result = {
-        let mut callbacks = transport::callbacks(options);
+        let mut callbacks = transport::callbacks(options, &shown);
         callbacks.push_update_reference(|_, status| {
             *refusal.borrow_mut() = status.map(str::to_owned);
             Ok(())
@@ -123,7 +124,7 @@ fn push_to_server(
     };
     match result {
         Err(error) if error.code() == ErrorCode::NotFastForward => return Ok(false),
-        Err(error) => return Err(transport::remote_error(options, error)),
+        Err(error) => return Err(transport::connection_error(options, &shown, error)),
         Ok(()) => {}
     }
     match refusal.into_inner() {

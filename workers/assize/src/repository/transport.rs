@@ -1,6 +1,6 @@
 //! Talking to the remote: credentials, time limits, and what its refusals mean.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::sync::Once;
 
@@ -46,8 +46,15 @@ pub(super) fn local_remote(remote: &str) -> Option<PathBuf> {
     }
 }
 
+/// The key that an SSH server showed, as `SHA256:…`; kept for the operator who is told that it is not known.
+#[derive(Default)]
+pub(super) struct ShownHostKey(RefCell<Option<String>>);
+
 /// Callbacks with our credentials. They are given once: asked again, the remote has refused them.
-pub(super) fn callbacks(options: &MirrorOptions) -> RemoteCallbacks<'_> {
+pub(super) fn callbacks<'a>(
+    options: &'a MirrorOptions,
+    shown: &'a ShownHostKey,
+) -> RemoteCallbacks<'a> {
     let mut callbacks = RemoteCallbacks::new();
     let asked = Cell::new(0);
     let configured_host = host_of(&options.remote);
@@ -92,21 +99,29 @@ pub(super) fn callbacks(options: &MirrorOptions) -> RemoteCallbacks<'_> {
         Err(refused())
     });
     callbacks.certificate_check(|certificate, _| {
-        let (Some(expected), Some(key)) =
-            (&options.credentials.ssh_host_key, certificate.as_hostkey())
-        else {
+        let Some(key) = certificate.as_hostkey() else {
             return Ok(CertificateCheckStatus::CertificatePassthrough);
         };
-        let found = key
+        let fingerprint = key
             .hash_sha256()
             .map(|hash| base64::engine::general_purpose::STANDARD_NO_PAD.encode(hash));
-        if found.as_deref() == Some(expected.trim_start_matches("SHA256:").trim_end_matches('=')) {
+        *shown.0.borrow_mut() = fingerprint.as_ref().map(|hash| format!("SHA256:{hash}"));
+        let known = &options.credentials.ssh_host_keys;
+        if known.is_empty() {
+            return Ok(CertificateCheckStatus::CertificatePassthrough);
+        }
+        let is_known = fingerprint.is_some_and(|found| {
+            known
+                .iter()
+                .any(|key| key.trim_start_matches("SHA256:").trim_end_matches('=') == found)
+        });
+        if is_known {
             return Ok(CertificateCheckStatus::CertificateOk);
         }
         Err(git2::Error::new(
             ErrorCode::Certificate,
             ErrorClass::Ssh,
-            "the host key is not the configured one",
+            "the host key is none of the configured ones",
         ))
     });
     callbacks
@@ -117,10 +132,11 @@ pub(super) fn download(
     repository: &Repository,
     options: &MirrorOptions,
 ) -> Result<Option<Oid>, RepositoryError> {
-    let failed = |source| remote_error(options, source);
+    let shown = ShownHostKey::default();
+    let failed = |source| connection_error(options, &shown, source);
     let mut remote = repository.find_remote("origin").while_("find the remote")?;
     let mut connection = remote
-        .connect_auth(Direction::Fetch, Some(callbacks(options)), None)
+        .connect_auth(Direction::Fetch, Some(callbacks(options, &shown)), None)
         .map_err(failed)?;
     if connection.list().map_err(failed)?.is_empty() {
         return Ok(None);
@@ -134,7 +150,7 @@ pub(super) fn download(
         reference.delete().while_("forget the last download")?;
     }
     let mut fetch = FetchOptions::new();
-    fetch.remote_callbacks(callbacks(options));
+    fetch.remote_callbacks(callbacks(options, &shown));
     fetch.download_tags(AutotagOption::None);
     fetch.follow_redirects(RemoteRedirect::Initial);
     let refspec = format!("+refs/heads/{}:{FETCHED}", options.branch);
@@ -160,16 +176,41 @@ pub(super) fn download(
     }
 }
 
+/// What a failure of a connection means for the operator.
+pub(super) fn connection_error(
+    options: &MirrorOptions,
+    shown: &ShownHostKey,
+    source: git2::Error,
+) -> RepositoryError {
+    match remote_error(options, source) {
+        RepositoryError::HostKey { remote, .. } => RepositoryError::HostKey {
+            remote,
+            shown: shown.0.borrow().clone(),
+        },
+        other => other,
+    }
+}
+
 /// What a failure of the transport means for the operator.
 pub(super) fn remote_error(options: &MirrorOptions, source: git2::Error) -> RepositoryError {
     let remote = options.remote_shown();
     let message = source.message();
     let status = |code: &str| message.contains("status code") && message.contains(code);
     match (source.code(), source.class()) {
-        (ErrorCode::Certificate, ErrorClass::Ssh) => RepositoryError::HostKey { remote },
+        (ErrorCode::Certificate, ErrorClass::Ssh) => RepositoryError::HostKey {
+            remote,
+            shown: None,
+        },
+        (ErrorCode::Certificate, _) => RepositoryError::Certificate { remote },
         (ErrorCode::Auth, _) => RepositoryError::Authentication { remote },
         _ if status("401") || status("403") => RepositoryError::Authentication { remote },
         _ if status("404") => RepositoryError::NoRepository { remote },
+        // What git says over SSH, and what GitHub does.
+        _ if message.contains("not appear to be a git repository")
+            || message.contains("Repository not found") =>
+        {
+            RepositoryError::NoRepository { remote }
+        }
         (ErrorCode::NotFound, ErrorClass::Repository) => RepositoryError::NoRepository { remote },
         _ if local_remote(&options.remote).is_some_and(|path| !path.exists()) => {
             RepositoryError::NoRepository { remote }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use base64::Engine as _;
 
 pub struct HttpHost {
-    port: u16,
+    pub port: u16,
     /// Take the next push, then hang up without a word.
     pub lose_next_answer: Arc<AtomicBool>,
     pub pushes: Arc<AtomicUsize>,

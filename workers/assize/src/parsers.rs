@@ -18,7 +18,14 @@ use workflow::{
 
 use crate::{
     audit,
-    clients::{embedder::Embeddings, pod, render_service},
+    clients::{
+        clouds::{CloudKind, read_listing},
+        embedder::Embeddings,
+        github::read_pages,
+        pod, render_service,
+        vlm::read_completion,
+    },
+    git_sync,
     repository::{Change, Checkpoint, verify_signature},
 };
 
@@ -44,6 +51,12 @@ pub const ENTRY_POINTS: &[EntryPoint] = &[
     ("outbox_row", outbox_row),
     ("audited_report", audited_report),
     ("module", module),
+    ("scene", scene),
+    ("render_query", render_query),
+    ("cloud_reply", cloud_reply),
+    ("github_reply", github_reply),
+    ("completion", completion),
+    ("hand_edit", hand_edit),
 ];
 
 /// A path of every kind of file; the first byte of the input picks one.
@@ -214,6 +227,43 @@ pub fn module(data: &[u8]) {
     drop(render::analyse(&String::from_utf8_lossy(data)));
 }
 
+/// What a module built, as its realm describes it.
+pub fn scene(data: &[u8]) {
+    render::parsers::scene(data);
+}
+
+/// The query of a request to the render service.
+pub fn render_query(data: &[u8]) {
+    render::parsers::query(data);
+}
+
+/// The list of pods of each cloud.
+pub fn cloud_reply(data: &[u8]) {
+    for kind in [CloudKind::Targon, CloudKind::Verda, CloudKind::RunPod] {
+        read_listing(kind, data);
+    }
+}
+
+/// Pages of GitHub's lists.
+pub fn github_reply(data: &[u8]) {
+    read_pages(data);
+}
+
+/// The envelope around what the model says.
+pub fn completion(data: &[u8]) {
+    drop(read_completion(data));
+}
+
+/// An edit by people of a file that is theirs; the first byte picks the file.
+pub fn hand_edit(data: &[u8]) {
+    let Some((pick, content)) = data.split_first() else {
+        return;
+    };
+    let path = STATE_PATHS[usize::from(*pick) % STATE_PATHS.len()];
+    git_sync::check(path, Some(content), None);
+    drop(git_sync::check_owned(path, Some(content)));
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -223,7 +273,7 @@ mod tests {
     use super::*;
 
     /// Inputs near to real ones, from which random ones are made.
-    const SEEDS: [&[u8]; 12] = [
+    const SEEDS: [&[u8]; 18] = [
         b"{}",
         b"[]",
         b"left,right,margin\nleader,5A,0.5",
@@ -235,6 +285,12 @@ mod tests {
         b"\x04{'repo': 'a/b', 'commit': 'c', 'cdn_url': 'https://x'}",
         b"PK\x03\x04\x14\x00\x00\x00\x00\x00",
         b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x02\x00\x00\x00",
+        b"1ZSA\x05\x00\x00\x00",
+        b"thetas=24,120&phis=-15&img_size=512&bg_color=ffffff&cam_radius=2.5",
+        br#"{"items":[{"uid":"a","name":"m","state":{"status":"running","urls":[{"url":"https://h"}]}}]}"#,
+        br#"{"total_count":1,"workflow_runs":[{"id":1,"head_commit":{"message":"submissions for round 0"},"path":"a/b.yml@x"}]}"#,
+        br#"{"choices":[{"message":{"content":"{}"}}]}"#,
+        br#"{"name":"mesh","description":"d","first_evaluation_date":"2026-02-02","last_competition_date":"2027-01-26","generation_stage_minutes":120,"win_margin":0.05,"weight_decay":0.2,"weight_floor":0.2,"prompts_per_round":128,"carryover_prompts":32}"#,
         b"import * as THREE from 'three'; export default function generate() { return new THREE.Group(); }",
     ];
 

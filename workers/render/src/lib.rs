@@ -22,6 +22,7 @@ mod failure;
 pub mod matrix;
 pub mod measure;
 pub mod names;
+pub mod parsers;
 pub mod png;
 mod renderer;
 mod service;

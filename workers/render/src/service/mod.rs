@@ -44,7 +44,7 @@ use tokio::net::TcpListener;
 use crate::renderer::{RenderError, Renderer};
 use metrics::ServiceMetrics;
 use once::Source;
-use query::Query;
+pub(crate) use query::Query;
 use respond::{ClientError, failed, server_timing, tar_of};
 use shared::SharedRenderer;
 

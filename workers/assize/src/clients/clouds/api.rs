@@ -10,6 +10,9 @@ use super::{CloudError, CloudKind, CloudPod};
 use crate::clients::wire::{Answer, excerpt, exchange};
 use crate::egress::Egress;
 
+/// What asking for all pods is called in errors.
+pub const LIST: &str = "list pods";
+
 /// Largest answer, in bytes.
 const MAX_ANSWER_BYTES: usize = 8 << 20;
 
@@ -75,47 +78,47 @@ impl Api {
             Err(error) => Err(error),
         }
     }
+}
 
-    /// The JSON of an answer.
-    pub fn json(&self, operation: &'static str, answer: &Answer) -> Result<Value, CloudError> {
-        serde_json::from_slice(&answer.body)
-            .map_err(|error| self.malformed(operation, format!("no JSON ({error})")))
+/// A successful answer, to be read. It comes from outside and may hold anything.
+#[derive(Debug, Clone, Copy)]
+pub struct Reply<'a> {
+    pub cloud: CloudKind,
+    pub operation: &'static str,
+    pub body: &'a [u8],
+}
+
+impl Reply<'_> {
+    /// Its JSON.
+    pub fn json(&self) -> Result<Value, CloudError> {
+        serde_json::from_slice(self.body)
+            .map_err(|error| self.malformed(format!("no JSON ({error})")))
     }
 
     /// A list that is an array, or an object with one under one of `keys`.
-    pub fn array(
-        &self,
-        operation: &'static str,
-        value: Value,
-        keys: &[&str],
-    ) -> Result<Vec<Value>, CloudError> {
-        let list = match value {
+    pub fn array(&self, keys: &[&str]) -> Result<Vec<Value>, CloudError> {
+        let list = match self.json()? {
             Value::Object(mut object) => keys.iter().find_map(|key| object.remove(*key)),
             other => Some(other),
         };
         match list {
             Some(Value::Array(items)) => Ok(items),
-            _ => Err(self.malformed(operation, format!("no list under {}", keys.join(" or ")))),
+            _ => Err(self.malformed(format!("no list under {}", keys.join(" or ")))),
         }
     }
 
-    /// The text field `key` of an answer that is an object, not empty.
-    pub fn field(
-        &self,
-        operation: &'static str,
-        value: &Value,
-        key: &str,
-    ) -> Result<String, CloudError> {
-        let found = text(value, key).filter(|text| !text.is_empty());
-        found
-            .map(str::to_owned)
-            .ok_or_else(|| self.malformed(operation, format!("no {key}")))
+    /// The text field `key` of an object, not empty.
+    pub fn field(&self, key: &str) -> Result<String, CloudError> {
+        let found = text(&self.json()?, key)
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned);
+        found.ok_or_else(|| self.malformed(format!("no {key}")))
     }
 
-    fn malformed(&self, operation: &'static str, problem: String) -> CloudError {
+    fn malformed(&self, problem: String) -> CloudError {
         CloudError::Malformed {
             cloud: self.cloud,
-            operation,
+            operation: self.operation,
             problem,
         }
     }

@@ -63,6 +63,15 @@ pub trait GpuCloud: Send + Sync {
     async fn delete(&self, id: &str) -> Result<(), CloudError>;
 }
 
+/// Reads the pods of a listing as a cloud answers it, for whoever only wants to know that it can be read.
+pub(crate) fn read_listing(kind: CloudKind, body: &[u8]) {
+    drop(match kind {
+        CloudKind::Targon => targon::pods(body),
+        CloudKind::Verda => verda::pods(body),
+        CloudKind::RunPod => runpod::pods(body, 80),
+    });
+}
+
 /// The clouds there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

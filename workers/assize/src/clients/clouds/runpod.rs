@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::api::{Api, address, listed, text};
+use super::api::{Api, LIST, Reply, address, listed, text};
 use super::{CloudError, CloudKind, CloudPod, DEADLINE, GpuCloud, PodSpec};
 use crate::egress::Egress;
 
@@ -37,16 +37,6 @@ impl RunPod {
             .request(method, segments)
             .bearer_auth(self.api_key.expose_secret())
     }
-
-    /// Where a listed pod answers: RunPod's proxy, once the pod is meant to run (generation, W20).
-    fn pod_url(&self, item: &Value) -> Option<Url> {
-        let id = text(item, "id")?;
-        let runs = text(item, "desiredStatus").is_none_or(|status| status == "RUNNING");
-        let plain = id
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        (runs && plain).then(|| address(&format!("https://{id}-{}.proxy.runpod.net", self.port)))?
-    }
 }
 
 #[async_trait]
@@ -56,25 +46,11 @@ impl GpuCloud for RunPod {
     }
 
     async fn list(&self) -> Result<Vec<CloudPod>, CloudError> {
-        const OPERATION: &str = "list pods";
         let answer = self
             .api
-            .call(OPERATION, self.request(Method::GET, &["pods"]))
+            .call(LIST, self.request(Method::GET, &["pods"]))
             .await?;
-        let items = self.api.array(
-            OPERATION,
-            self.api.json(OPERATION, &answer)?,
-            &["pods", "items"],
-        )?;
-        let pod = |item: &Value| {
-            listed(
-                CloudKind::RunPod,
-                text(item, "id"),
-                text(item, "name"),
-                self.pod_url(item),
-            )
-        };
-        Ok(items.iter().filter_map(pod).collect())
+        pods(&answer.body, self.port)
     }
 
     async fn create(&self, spec: &PodSpec) -> Result<String, CloudError> {
@@ -101,8 +77,12 @@ impl GpuCloud for RunPod {
             .api
             .call(OPERATION, self.request(Method::POST, &["pods"]).json(&body))
             .await?;
-        let answer = self.api.json(OPERATION, &answer)?;
-        self.api.field(OPERATION, &answer, "id")
+        let reply = Reply {
+            cloud: CloudKind::RunPod,
+            operation: OPERATION,
+            body: &answer.body,
+        };
+        reply.field("id")
     }
 
     async fn delete(&self, id: &str) -> Result<(), CloudError> {
@@ -110,6 +90,35 @@ impl GpuCloud for RunPod {
             .delete(self.request(Method::DELETE, &["pods", id]))
             .await
     }
+}
+
+/// The pods of a listing; they listen on `port`.
+pub(super) fn pods(body: &[u8], port: u16) -> Result<Vec<CloudPod>, CloudError> {
+    let reply = Reply {
+        cloud: CloudKind::RunPod,
+        operation: LIST,
+        body,
+    };
+    let items = reply.array(&["pods", "items"])?;
+    let pod = |item: &Value| {
+        listed(
+            CloudKind::RunPod,
+            text(item, "id"),
+            text(item, "name"),
+            pod_url(item, port),
+        )
+    };
+    Ok(items.iter().filter_map(pod).collect())
+}
+
+/// Where a listed pod answers: RunPod's proxy, once the pod is meant to run (generation, W20).
+fn pod_url(item: &Value, port: u16) -> Option<Url> {
+    let id = text(item, "id")?;
+    let runs = text(item, "desiredStatus").is_none_or(|status| status == "RUNNING");
+    let plain = id
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    (runs && plain).then(|| address(&format!("https://{id}-{port}.proxy.runpod.net")))?
 }
 
 fn gpu_type_id(spec: &PodSpec) -> Result<&'static str, CloudError> {

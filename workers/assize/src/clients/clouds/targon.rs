@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::api::{Api, address, listed, text};
+use super::api::{Api, LIST, Reply, address, listed, text};
 use super::{
     CloudError, CloudKind, CloudPod, GpuCloud, PodSpec, REQUESTS_PER_REPLICA, TARGON_DEADLINE,
 };
@@ -65,8 +65,12 @@ impl Targon {
             .api
             .call(OPERATION, self.request(Method::POST, &[]).json(&body))
             .await?;
-        let answer = self.api.json(OPERATION, &answer)?;
-        self.api.field(OPERATION, &answer, "uid")
+        let reply = Reply {
+            cloud: CloudKind::Targon,
+            operation: OPERATION,
+            body: &answer.body,
+        };
+        reply.field("uid")
     }
 }
 
@@ -77,7 +81,6 @@ impl GpuCloud for Targon {
     }
 
     async fn list(&self) -> Result<Vec<CloudPod>, CloudError> {
-        const OPERATION: &str = "list pods";
         let mut url = self.api.url(&["tha", "v2", "workloads"]);
         url.set_query(Some("type=SERVERLESS"));
         let request = self
@@ -85,23 +88,8 @@ impl GpuCloud for Targon {
             .egress
             .request(Method::GET, &url)
             .bearer_auth(self.api_key.expose_secret());
-        let answer = self.api.call(OPERATION, request).await?;
-        let items = self
-            .api
-            .array(OPERATION, self.api.json(OPERATION, &answer)?, &["items"])?;
-        let alive = items.iter().filter(|item| {
-            item.get("state").and_then(|state| text(state, "status")) != Some("deleted")
-        });
-        Ok(alive
-            .filter_map(|item| {
-                listed(
-                    CloudKind::Targon,
-                    text(item, "uid"),
-                    text(item, "name"),
-                    first_url(item),
-                )
-            })
-            .collect())
+        let answer = self.api.call(LIST, request).await?;
+        pods(&answer.body)
     }
 
     async fn create(&self, spec: &PodSpec) -> Result<String, CloudError> {
@@ -121,6 +109,29 @@ impl GpuCloud for Targon {
     async fn delete(&self, id: &str) -> Result<(), CloudError> {
         self.api.delete(self.request(Method::DELETE, &[id])).await
     }
+}
+
+/// The pods of a listing, but those that are deleted.
+pub(super) fn pods(body: &[u8]) -> Result<Vec<CloudPod>, CloudError> {
+    let reply = Reply {
+        cloud: CloudKind::Targon,
+        operation: LIST,
+        body,
+    };
+    let items = reply.array(&["items"])?;
+    let alive = items.iter().filter(|item| {
+        item.get("state").and_then(|state| text(state, "status")) != Some("deleted")
+    });
+    Ok(alive
+        .filter_map(|item| {
+            listed(
+                CloudKind::Targon,
+                text(item, "uid"),
+                text(item, "name"),
+                first_url(item),
+            )
+        })
+        .collect())
 }
 
 fn resource_name(spec: &PodSpec) -> Result<&'static str, CloudError> {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use url::Url;
 
-use super::api::{Api, address, listed, text};
+use super::api::{Api, LIST, Reply, address, listed, text};
 use super::{CloudError, CloudKind, CloudPod, DEADLINE, GpuCloud, PodSpec, REQUESTS_PER_REPLICA};
 use crate::clients::wire::Answer;
 use crate::egress::Egress;
@@ -109,9 +109,14 @@ impl Verda {
             .request(Method::POST, &["oauth2", "token"])
             .json(&body);
         let answer = self.api.call(OPERATION, request).await?;
-        let answer = self.api.json(OPERATION, &answer)?;
-        let value = self.api.field(OPERATION, &answer, "access_token")?;
-        let life = answer
+        let reply = Reply {
+            cloud: CloudKind::Verda,
+            operation: OPERATION,
+            body: &answer.body,
+        };
+        let value = reply.field("access_token")?;
+        let life = reply
+            .json()?
             .get("expires_in")
             .and_then(Value::as_u64)
             .map_or(DEFAULT_TOKEN_LIFE, Duration::from_secs);
@@ -147,24 +152,9 @@ impl GpuCloud for Verda {
     }
 
     async fn list(&self) -> Result<Vec<CloudPod>, CloudError> {
-        const OPERATION: &str = "list pods";
         let request = || self.api.request(Method::GET, &["container-deployments"]);
-        let answer = self.call(OPERATION, request).await?;
-        let items = self.api.array(
-            OPERATION,
-            self.api.json(OPERATION, &answer)?,
-            &["deployments", "items"],
-        )?;
-        let pod = |item: &Value| {
-            let name = text(item, "name");
-            listed(
-                CloudKind::Verda,
-                name,
-                name,
-                text(item, "endpoint_base_url").and_then(address),
-            )
-        };
-        Ok(items.iter().filter_map(pod).collect())
+        let answer = self.call(LIST, request).await?;
+        pods(&answer.body)
     }
 
     async fn create(&self, spec: &PodSpec) -> Result<String, CloudError> {
@@ -188,6 +178,26 @@ impl GpuCloud for Verda {
             Err(error) => Err(error),
         }
     }
+}
+
+/// The pods of a listing.
+pub(super) fn pods(body: &[u8]) -> Result<Vec<CloudPod>, CloudError> {
+    let reply = Reply {
+        cloud: CloudKind::Verda,
+        operation: LIST,
+        body,
+    };
+    let items = reply.array(&["deployments", "items"])?;
+    let pod = |item: &Value| {
+        let name = text(item, "name");
+        listed(
+            CloudKind::Verda,
+            name,
+            name,
+            text(item, "endpoint_base_url").and_then(address),
+        )
+    };
+    Ok(items.iter().filter_map(pod).collect())
 }
 
 fn deployment(spec: &PodSpec) -> Value {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::wire::ExchangeError;
 
 pub use fake::FakeActions;
+pub(crate) use http::read_pages;
 pub use http::{ActionsSettings, HttpActions};
 
 /// Reads workflow runs and jobs of the state repository.

@@ -145,7 +145,8 @@ impl Pages {
     }
 }
 
-fn parse_page<Row: DeserializeOwned>(
+/// The rows of the list `key` on a page, and how many it announces in all.
+pub(super) fn parse_page<Row: DeserializeOwned>(
     path: &str,
     body: &[u8],
     key: &str,

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::{Part, Vlm, VlmError, VlmRequest};
-use crate::clients::wire::{Answer, ExchangeError, excerpt, exchange, retry_after};
+use crate::clients::wire::{ExchangeError, excerpt, exchange, retry_after};
 use crate::egress::Egress;
 
 /// Largest answer, in bytes. The longest answer has 1,024 tokens.
@@ -108,7 +108,7 @@ impl Vlm for HttpVlm {
                 other => VlmError::Unreachable(other),
             })?;
         match answer.status.as_u16() {
-            200..=299 => content(&answer),
+            200..=299 => read_completion(&answer.body),
             status @ (408 | 409 | 429 | 500..) => Err(VlmError::Unavailable {
                 status,
                 retry_after: retry_after(&answer.headers),
@@ -122,11 +122,12 @@ impl Vlm for HttpVlm {
     }
 }
 
-fn content(answer: &Answer) -> Result<String, VlmError> {
+/// The text of a completion.
+pub(crate) fn read_completion(body: &[u8]) -> Result<String, VlmError> {
     let malformed = || VlmError::Malformed {
-        message: excerpt(&answer.body),
+        message: excerpt(body),
     };
-    let completion: Completion = serde_json::from_slice(&answer.body).map_err(|_| malformed())?;
+    let completion: Completion = serde_json::from_slice(body).map_err(|_| malformed())?;
     let first = completion
         .choices
         .into_iter()

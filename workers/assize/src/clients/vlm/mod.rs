@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use super::wire::ExchangeError;
 
 pub use fake::FakeVlm;
+pub(crate) use http::read_completion;
 pub use http::{HttpVlm, VlmSettings};
 
 /// Asks the model. One method: one HTTP request, which the engine repeats.

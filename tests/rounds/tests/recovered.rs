@@ -197,6 +197,67 @@ async fn a_repository_that_contradicts_itself_is_refused_with_the_file_and_the_r
     postgres.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_round_without_a_ledger_as_other_services_seed_them_goes_on_and_ends_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let state_dir = dir.path().join("rehearsal");
+    let args = rounds::small_rehearsal(&state_dir, 2);
+    let mut first = Process::start(&args, 1).unwrap();
+    first
+        .until(
+            "SELECT EXISTS (SELECT FROM round WHERE round = 0 AND stage = 'downloading')
+             AND EXISTS (SELECT FROM mirror_file
+                         WHERE path LIKE '%/submitted.json' AND mirrored_at IS NOT NULL)",
+        )
+        .await
+        .unwrap();
+    first.kill().unwrap();
+    take_out_the_ledger(&remote(&state_dir));
+    let recovery = lose_and_recover(&state_dir).await;
+    assert!(recovery.seeded_elsewhere);
+    assert_eq!(recovery.stage, "downloading");
+    assert!(recovery.fetched_again > 0, "{recovery:?}");
+
+    let summary = Process::start(&args, 2).unwrap().summary().await.unwrap();
+    let winner = Cast::new(args.seed, 6)
+        .expected_winner()
+        .unwrap()
+        .hotkey
+        .clone();
+    assert_eq!(summary["winner"], winner.as_str());
+}
+
+/// The repository as if it had never had a ledger.
+fn take_out_the_ledger(remote: &Path) {
+    let git = git2::Repository::open_bare(remote).unwrap();
+    let reference = "refs/heads/main";
+    let tip = git
+        .find_commit(git.refname_to_id(reference).unwrap())
+        .unwrap();
+    let tree = tip.tree().unwrap();
+    let mut update = git2::build::TreeUpdateBuilder::new();
+    tree.walk(git2::TreeWalkMode::PreOrder, |folder, entry| {
+        if folder.contains("/ledger/") && entry.kind() == Some(git2::ObjectType::Blob) {
+            update.remove(format!("{folder}{}", entry.name().unwrap()));
+        }
+        git2::TreeWalkResult::Ok
+    })
+    .unwrap();
+    let tree = git
+        .find_tree(update.create_updated(&git, &tree).unwrap())
+        .unwrap();
+    let author = git2::Signature::now("Somebody", "somebody@example.org").unwrap();
+    git.commit(
+        Some(reference),
+        &author,
+        &author,
+        "No ledger",
+        &tree,
+        &[&tip],
+    )
+    .unwrap();
+}
+
 /// Somebody pushes another seed.
 fn tamper(remote: &Path) {
     let repository = git2::Repository::open(remote).unwrap();

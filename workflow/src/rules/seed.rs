@@ -59,6 +59,23 @@ impl SeedProof {
         }
     }
 
+    /// A seed that another service published without saying where it is from. It never [holds](Self::holds).
+    pub fn unpublished(
+        seed: u32,
+        block_number: BlockNumber,
+        round: RoundNumber,
+        competition: &str,
+    ) -> Self {
+        Self {
+            seed,
+            derivation: "not published".to_owned(),
+            block_number,
+            block_hash: String::new(),
+            round,
+            competition: competition.to_owned(),
+        }
+    }
+
     /// Whether the seed follows from what the proof states. That the hash is the chain's is for the caller to check.
     pub fn holds(&self) -> bool {
         let mut hash = [0; 32];
@@ -102,6 +119,13 @@ mod tests {
             format!("{:08x}", derive_seed([0; 32], RoundNumber(0), "")),
             "0c7e5b15"
         );
+    }
+
+    #[test]
+    fn a_seed_without_a_published_derivation_does_not_hold() {
+        let round = RoundNumber(3);
+        let seed = derive_seed([0; 32], round, "mesh");
+        assert!(!SeedProof::unpublished(seed, BlockNumber(7454966), round, "mesh").holds());
     }
 
     #[test]

@@ -12,6 +12,7 @@
 )]
 
 mod history;
+mod python;
 mod rules;
 mod values;
 
@@ -33,6 +34,7 @@ pub fn accept(folder: &Path, last: u32) {
     rules::services_every_cycle(&checkout);
     for round in 0..=last {
         rules::miners(&checkout, round);
+        rules::carried_over(&checkout, round);
         rules::image_build(&checkout, round);
         rules::judge(&checkout, round);
         rules::orchestrator(&checkout, round);
@@ -190,4 +192,14 @@ fn stem(url: &str) -> String {
 /// The name that stands for a side in file names.
 fn left10(side: &str) -> String {
     side.chars().take(10).collect()
+}
+
+/// The published rounds, where prompts really were carried over.
+#[test]
+fn the_carried_prompts_of_the_published_rounds_are_the_sample_that_the_seed_draws() {
+    let fixture =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schema/tests/fixtures/competition-0");
+    let checkout = Checkout { folder: &fixture };
+    rules::carried_over(&checkout, 1);
+    assert_eq!(checkout.prompts(1).len(), 128);
 }

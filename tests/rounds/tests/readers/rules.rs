@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::python::Random;
 use super::values::{commit, integer, real, text, text_or_null, word};
 use super::{Checkout, left10, stem};
 
@@ -94,6 +95,20 @@ pub fn miners(checkout: &Checkout<'_>, round: u32) {
     let stems: BTreeSet<String> = prompts.iter().map(|url| stem(url)).collect();
     assert_eq!(stems.len(), prompts.len(), "no prompt twice");
     assert!(prompts.iter().all(|url| url.starts_with("http")));
+}
+
+/// Auditors: the first prompts of a round are a sample of those of the round before, drawn by the round's seed.
+pub fn carried_over(checkout: &Checkout<'_>, round: u32) {
+    if round == 0 {
+        return;
+    }
+    let seed = integer(&checkout.required(&format!("rounds/{round}/seed.json"))["seed"]);
+    let count = integer(&checkout.required("config.json")["carryover_prompts"]);
+    let previous = checkout.prompts(round - 1);
+    let mut random = Random::new(u32::try_from(seed).unwrap());
+    let expected = random.sample(&previous, usize::try_from(count).unwrap());
+    let prompts = checkout.prompts(round);
+    assert_eq!(prompts[..expected.len()], expected);
 }
 
 /// The image build: keys of the submissions, images named from commit, round and hotkey.

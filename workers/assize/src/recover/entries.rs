@@ -19,7 +19,7 @@ use super::{
     public_round::{PublicRound, PublicSeed},
 };
 
-/// Puts back the submitted entries.
+/// Puts back the submitted entries. Those of a round that is decided are settled in any case: nobody looks at them again.
 pub(super) fn plan(
     round: &PublicRound,
     seeded: &PublicSeed,
@@ -36,6 +36,18 @@ pub(super) fn plan(
             let key = (Side::Miner(hotkey.clone()), 0, prompt.stem.clone());
             if submitted(round, (hotkey, submission), &prompt, published, &key, plan)? {
                 plan.entries += 1;
+            } else if round.winner.is_some() {
+                let settled = PrepareInput {
+                    round: round.number,
+                    hotkey: hotkey.clone(),
+                    prompt,
+                    cdn_url: submission.cdn_url.clone(),
+                };
+                let is_drawn = published.views.is_some();
+                plan.jobs
+                    .push(Recovered::flow::<Prepare>(&settled, &is_drawn)?);
+            } else {
+                plan.fetched_again += 1;
             }
         }
     }

@@ -18,6 +18,8 @@ mod matches;
 mod plan;
 mod public_round;
 mod regenerations;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 
@@ -85,6 +87,10 @@ pub struct Recovery {
     pub duels: usize,
     /// Finished jobs that were put back in all.
     pub jobs: usize,
+    /// Whether another service seeded the round, so that nobody can derive its seed.
+    pub seeded_elsewhere: bool,
+    /// Delivered modules that are fetched and drawn again, because the repository does not tell their digests.
+    pub fetched_again: usize,
 }
 
 /// Why nothing was recovered.
@@ -116,11 +122,13 @@ pub enum RecoverError {
         /// How many others.
         others: usize,
     },
-    /// The seed is not Assize's.
+    /// Another service has seeded the round and judges it.
     #[error(
-        "round {round} was seeded by another service: rounds/{round}/ledger/seed.json is missing. Let the round end there and begin with the next"
+        "round {round} was seeded by another service (rounds/{round}/ledger/seed.json is missing) and is being judged: the \
+         digests of what its matches showed are not published, so nobody could tell whether what would be fetched now is \
+         the same. Let that service end the round; Assize goes on from stage finalizing, or with the next round"
     )]
-    SeededElsewhere {
+    JudgedElsewhere {
         /// Round.
         round: RoundNumber,
     },
@@ -282,6 +290,20 @@ impl std::fmt::Display for Recovery {
             out,
             "  {} published matches and audits, {} duels of matches that are not published yet",
             self.matches, self.duels
-        )
+        )?;
+        if self.seeded_elsewhere {
+            write!(
+                out,
+                "\nAnother service seeded the round: its seed is taken as published, and nobody can derive it."
+            )?;
+        }
+        if self.fetched_again > 0 {
+            write!(
+                out,
+                "\n{} delivered modules are fetched and drawn again, because their digests are not published.",
+                self.fetched_again
+            )?;
+        }
+        Ok(())
     }
 }

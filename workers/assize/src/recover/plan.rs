@@ -1,6 +1,6 @@
 //! What to put back, derived from the published round alone.
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use schema::{
     Side, Stage,
     files::{BuildStatus, Submission},
@@ -20,7 +20,7 @@ use workflow::{
 };
 
 use super::{
-    Recovery, entries, matches,
+    RecoverError, Recovery, entries, matches,
     public_round::{PublicRound, PublicSeed},
     regenerations,
 };
@@ -37,6 +37,7 @@ pub(super) struct Plan {
     pub(super) matches: usize,
     pub(super) duels: usize,
     pub(super) builds: usize,
+    pub(super) fetched_again: usize,
 }
 
 impl Plan {
@@ -54,6 +55,8 @@ impl Plan {
             matches: self.matches,
             duels: self.duels,
             jobs: self.jobs.len(),
+            seeded_elsewhere: is_seeded_elsewhere(round),
+            fetched_again: self.fetched_again,
         }
     }
 }
@@ -71,6 +74,11 @@ pub(super) fn of(round: &PublicRound) -> anyhow::Result<Plan> {
             winner: winner.winner_hotkey.as_str().to_owned(),
         });
     }
+    if is_seeded_elsewhere(round) && round.stage == Stage::Duels {
+        bail!(RecoverError::JudgedElsewhere {
+            round: round.number
+        });
+    }
     let has_begun = round.seeded.is_some() || round.stage == Stage::Finalizing;
     if has_begun && round.stage != Stage::Finished {
         opening(round, &mut plan)?;
@@ -80,6 +88,10 @@ pub(super) fn of(round: &PublicRound) -> anyhow::Result<Plan> {
         declaration(round, &mut plan)?;
     }
     Ok(plan)
+}
+
+fn is_seeded_elsewhere(round: &PublicRound) -> bool {
+    round.seeded.as_ref().is_some_and(|seeded| seeded.elsewhere)
 }
 
 /// Rules and submissions.

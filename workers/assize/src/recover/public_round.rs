@@ -8,13 +8,13 @@ use schema::{
     Hotkey, RoundNumber, Side, Stage,
     files::{
         AuditRequests, Builds, Config, GenerationAudits, GenerationReports, Generations, Leaders,
-        MatchReport, Matrix, Prompts, Schedule, State, Submissions, Winner,
+        MatchReport, Matrix, Prompts, Schedule, Seed, State, Submissions, Winner,
     },
     paths::{self, StatePath, classify},
 };
 use workflow::{round::entry::Prompt, rules::seed::SeedProof};
 
-use super::{RecoverError, clone::StateClone, ledger::Ledger};
+use super::{clone::StateClone, ledger::Ledger};
 use crate::git_sync::{LARGEST_KEPT_BYTES, is_kept};
 
 /// The current round as published.
@@ -53,6 +53,8 @@ pub(super) struct PublicRound {
 /// What became public with the seed.
 pub(super) struct PublicSeed {
     pub(super) proof: SeedProof,
+    /// Another service seeded the round, so neither the seed's derivation nor any digest is published.
+    pub(super) elsewhere: bool,
     pub(super) prompt_urls: Vec<String>,
     pub(super) submissions: Submissions,
     pub(super) deadline_eta: DateTime<Utc>,
@@ -78,7 +80,9 @@ impl PublicRound {
         let is_paused = state.stage == Stage::Paused;
         let stage = stage_reached(clone, &state)?;
         let ledger = Ledger::read(clone, number)?;
-        let seeded = seed(clone, number, &ledger)?;
+        let config = config(clone, number, &ledger)?;
+        let schedule: Schedule = clone.read(&paths::schedule(number))?;
+        let seeded = seed(clone, (number, &config, &schedule), &ledger)?;
         let leaders: Leaders = clone.read(&paths::leader())?;
         let leader = leaders
             .latest()
@@ -89,8 +93,8 @@ impl PublicRound {
             number,
             stage,
             is_paused,
-            config: config(clone, number, &ledger)?,
-            schedule: clone.read(&paths::schedule(number))?,
+            config,
+            schedule,
             leader_image,
             seeded,
             builds: clone.find(&paths::builds(number))?.unwrap_or_default(),
@@ -193,17 +197,18 @@ fn config(clone: &StateClone, round: RoundNumber, ledger: &Ledger) -> anyhow::Re
 
 fn seed(
     clone: &StateClone,
-    round: RoundNumber,
+    (round, config, schedule): (RoundNumber, &Config, &Schedule),
     ledger: &Ledger,
 ) -> anyhow::Result<Option<PublicSeed>> {
     let path = paths::seed(round);
-    if clone.bytes(&path)?.is_none() {
+    let Some(published) = clone.find::<Seed>(&path)? else {
         return Ok(None);
-    }
-    let proof = ledger
-        .proof
-        .clone()
-        .ok_or(RecoverError::SeededElsewhere { round })?;
+    };
+    let elsewhere = ledger.proof.is_none();
+    let proof = ledger.proof.clone().unwrap_or_else(|| {
+        let block = schedule.latest_reveal_block;
+        SeedProof::unpublished(published.seed, block, round, &config.name)
+    });
     let prompts: Prompts = clone.read(&paths::prompts(round))?;
     let (then, at) = clone
         .as_of_first::<State>(&path, &paths::state())?
@@ -212,6 +217,7 @@ fn seed(
         })?;
     Ok(Some(PublicSeed {
         proof,
+        elsewhere,
         prompt_urls: prompts.0,
         submissions: clone.read(&paths::submissions(round))?,
         deadline_eta: then.next_stage_eta.unwrap_or(at),

@@ -294,7 +294,7 @@ mod tests {
         b"import * as THREE from 'three'; export default function generate() { return new THREE.Group(); }",
     ];
 
-    /// Inputs a parser is given here; the fuzzers go on where this ends.
+    /// Inputs a parser is given here; the fuzzers go on where this ends. `PARSER_RUNS` asks for more.
     const RUNS: usize = 1500;
 
     fn input(random: &mut StdRng) -> Vec<u8> {
@@ -324,9 +324,10 @@ mod tests {
 
     #[test]
     fn no_input_panics_in_any_parser() {
+        let runs = std::env::var("PARSER_RUNS").map_or(RUNS, |runs| runs.parse().unwrap());
         for (index, (name, parse)) in ENTRY_POINTS.iter().enumerate() {
             let mut random = StdRng::seed_from_u64(index as u64);
-            for run in 0..RUNS {
+            for run in 0..runs {
                 let input = input(&mut random);
                 let parsed = std::panic::catch_unwind(|| parse(&input));
                 assert!(

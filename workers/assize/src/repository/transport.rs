@@ -201,7 +201,13 @@ pub(super) fn remote_error(options: &MirrorOptions, source: git2::Error) -> Repo
             remote,
             shown: None,
         },
-        (ErrorCode::Certificate, _) => RepositoryError::Certificate { remote },
+        (_, ErrorClass::Ssl) if message.contains("certificate") => {
+            RepositoryError::Certificate { remote }
+        }
+        // Also a passphrase that does not fit, and an agent that is not there.
+        (_, ErrorClass::Ssh) if message.starts_with("failed to authenticate") => {
+            RepositoryError::Authentication { remote }
+        }
         (ErrorCode::Auth, _) => RepositoryError::Authentication { remote },
         _ if status("401") || status("403") => RepositoryError::Authentication { remote },
         _ if status("404") => RepositoryError::NoRepository { remote },

@@ -81,13 +81,13 @@ pub(in super::super) fn check(
 
 /// The rules of measurement that the round's ledger tells.
 fn rules(files: &RoundFiles) -> Judging {
-    let told = lines::<Decision>(files, "decisions.jsonl")
+    let mut told = lines::<Decision>(files, "decisions.jsonl")
         .into_iter()
         .filter_map(|line| match line {
             Decision::JudgingRules { rules } => Some(rules),
             _ => None,
         });
-    told.last().unwrap_or_default()
+    told.next_back().unwrap_or_default()
 }
 
 fn wrongly_left_out(

@@ -9,6 +9,7 @@ use super::error::While as _;
 use super::fetch::{FetchOutcome, is_in_history};
 use super::mirror::MirrorRepository;
 use super::rebase::RebaseOutcome;
+use super::refs::{SEEN, find_ref, set_ref};
 use super::{MirrorOptions, Oid, RepositoryError, transport};
 
 /// From this many objects on a push to a folder writes one pack instead of single files (git's own `unpackLimit`).
@@ -64,6 +65,10 @@ impl MirrorRepository {
             return Ok(PushOutcome::Rejected);
         }
         self.set_tracked(&state.repository, head)?;
+        // The remote was empty: all of it is ours, and the next commit of somebody else is an edit.
+        if find_ref(&state.repository, SEEN)?.is_none() {
+            set_ref(&state.repository, SEEN, head)?;
+        }
         Ok(PushOutcome::Pushed(
             state.unpushed.drain(..).map(|(oid, _)| oid).collect(),
         ))

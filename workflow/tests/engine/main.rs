@@ -14,6 +14,7 @@ mod model;
 mod operators;
 mod outages;
 mod properties;
+mod readme;
 mod recovered;
 mod retention;
 mod retries;

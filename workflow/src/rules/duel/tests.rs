@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
+mod thresholds;
+
 use Choice::{A, B, Draw};
 use proptest::prelude::*;
 use schema::files::report::{Checklist, DecisionSource, FeatureMatch, ViewVerdict};

@@ -185,3 +185,28 @@ fn one_duel_of_128_decides_who_is_champion() {
     let replayed = judged(7.0).played("A", "B", 0.0078125);
     assert_eq!(replayed.story(), "A won U vs leader; B lost to A");
 }
+
+/// Section 14.2: the round that was judged twice on unchanged inputs.
+#[test]
+fn one_duel_of_128_decided_the_champion_of_the_round_that_was_judged_twice() {
+    let judged = |score: f64| {
+        round(&["5F4HaNQJAX", "5EaA6wcoaf"])
+            .played("leader", "5F4HaNQJAX", score / 128.0)
+            .played("leader", "5EaA6wcoaf", 9.0 / 128.0)
+            .played("5F4HaNQJAX", "5EaA6wcoaf", 1.0 / 128.0)
+    };
+    let replayed = judged(7.0);
+    assert_eq!(
+        replayed.story(),
+        "5F4HaNQJAX won U vs leader; 5EaA6wcoaf lost to 5F4HaNQJAX"
+    );
+    let verified = replayed
+        .passed_audits("leader", "5F4HaNQJAX")
+        .source("5F4HaNQJAX", true);
+    assert_eq!(verified.decision().winner(), Some("5F4HaNQJAX"));
+    assert_eq!(
+        judged(6.0).story(),
+        "5EaA6wcoaf won U vs leader",
+        "with one point less it does not qualify"
+    );
+}

@@ -1,6 +1,8 @@
-//! How a regeneration is cut into batches, and how many pods it may use.
+//! How a regeneration is cut into batches, how many pods it may use, and how they are numbered.
 //!
 //! Source: generation, section 5.3 (replacement budget), 5.4 (batches); weakness W17 (repeats of a single batch).
+
+use schema::{Hotkey, Side};
 
 /// `BATCH_SIZE`: prompts a pod is asked for at once.
 pub const BATCH_SIZE: usize = 32;
@@ -13,6 +15,23 @@ pub const MAX_INITIAL_DEPLOYMENTS: u32 = 2;
 
 /// Pods that one regeneration can come to: every first try, every replacement.
 pub const MAX_PODS: u32 = MAX_INITIAL_DEPLOYMENTS + MAX_REPLACEMENTS;
+
+/// Pods of one side are numbered below this, from its first one on.
+pub const PODS_OF_ONE_SIDE: u32 = 1000;
+
+/// The number of a side's first pod: 0, unless miners before it in `submissions.json` have hotkeys that begin alike.
+///
+/// The published names of pods carry ten characters of a hotkey, in lower case, and a hotkey that shares them with another
+/// miner's can be made. A pod is found by its name: each such miner counts from a multiple of its own, so that nobody runs on,
+/// or gives back, what was rented for somebody else.
+pub fn first_pod<'a>(side: &Side, submissions: impl IntoIterator<Item = &'a Hotkey>) -> u32 {
+    let Some(own) = side.hotkey() else {
+        return 0;
+    };
+    let before = submissions.into_iter().take_while(|other| *other != own);
+    let alike = before.filter(|other| other.short().eq_ignore_ascii_case(own.short()));
+    PODS_OF_ONE_SIDE * alike.count() as u32
+}
 
 /// `MAX_CONCURRENT_MINERS`: regenerations at one time, the leader's included. Each rents a pod of its own.
 pub const MAX_CONCURRENT_REGENERATIONS: usize = 4;
@@ -62,6 +81,23 @@ mod tests {
                 (1..=4).all(|repeat| batches(&prompts, repeat, BATCH_SIZE).concat() == prompts)
             );
         }
+    }
+
+    #[test]
+    fn pods_of_miners_whose_hotkeys_begin_alike_have_numbers_of_their_own() {
+        let submissions = ["5Abcdefghi1", "5Other", "5aBCDEFGHI2", "5Abcdefghi3"].map(Hotkey::new);
+        let first = |hotkey: &str| first_pod(&Side::from(hotkey), &submissions);
+        assert_eq!(
+            [
+                "5Abcdefghi1",
+                "5Other",
+                "5aBCDEFGHI2",
+                "5Abcdefghi3",
+                "leader"
+            ]
+            .map(first),
+            [0, 0, 1000, 2000, 0]
+        );
     }
 
     #[test]

@@ -170,3 +170,21 @@ async fn rows_come_in_the_order_of_play_each_with_its_report(pool: PgPool) {
     );
     game.done().await;
 }
+
+#[sqlx::test(migrator = "workflow::db::MIGRATOR")]
+async fn the_pods_of_miners_whose_hotkeys_begin_alike_are_numbered_apart(pool: PgPool) {
+    let (first, second) = ("5Abcdefghi1", "5aBCDEFGHI2");
+    let game = Game::start(pool, &[first, second], 1, plain()).await;
+    for (left, right) in [("leader", first), ("leader", second), (first, second)] {
+        game.plays(left, right, 4).await;
+    }
+    for (miner, number) in [(first, 0), (second, 1000)] {
+        let key = format!("round/3/regeneration/{miner}");
+        game.exists(&key).await;
+        game.until(&format!(
+            "SELECT (input ->> 'first_pod')::int = {number} FROM job WHERE key = '{key}'"
+        ))
+        .await;
+    }
+    game.done().await;
+}

@@ -102,6 +102,7 @@ fn bad_regenerations() -> Run {
         prompts: prompts.iter().map(|url| Prompt::of_url(url)).collect(),
         seed: 7,
         repeats: 1,
+        first_pod: 0,
         again: 0,
         reported: Vec::new(),
     };

@@ -119,9 +119,12 @@ mod tests {
     use std::time::Duration;
 
     use chrono::{TimeDelta, Utc};
-    use schema::{RoundNumber, Side};
+    use schema::{Hotkey, RoundNumber, Side};
     use tokio_util::sync::CancellationToken;
-    use workflow::round::steps::{OrderPod, OrderPodInput, ReleasePods, ReleasePodsInput};
+    use workflow::{
+        round::steps::{OrderPod, OrderPodInput, ReleasePods, ReleasePodsInput},
+        rules::regeneration::first_pod,
+    };
 
     use super::{
         super::{OrderPodHandler, ReleasePodsHandler},
@@ -279,6 +282,50 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn giving_back_a_miners_pods_leaves_those_of_one_whose_hotkey_begins_alike() {
+        let cloud = cloud();
+        let sides = ["5Abcdefghi1", "5aBCDEFGHI2"].map(Side::from);
+        let submissions: Vec<Hotkey> = sides
+            .iter()
+            .filter_map(|side| side.hotkey().cloned())
+            .collect();
+        let [first, second] = sides.each_ref().map(|side| first_pod(side, &submissions));
+        let orders = OrderPodHandler {
+            clouds: vec![cloud.clone()],
+            settings: RoundSettings::default(),
+        };
+        for (side, index) in sides.iter().zip([first, second]) {
+            let order = OrderPodInput {
+                side: side.clone(),
+                index,
+                ..order()
+            };
+            Handler::<OrderPod>::run(&orders, order, &context(1))
+                .await
+                .unwrap();
+        }
+        assert_eq!(cloud.creates.count(), 2, "neither is taken for the other");
+        let releases = ReleasePodsHandler {
+            clouds: vec![cloud.clone()],
+            look_every: Duration::from_secs(30),
+        };
+        for (side, first_pod, left) in [(&sides[1], second, 1), (&sides[0], first, 0)] {
+            let input = ReleasePodsInput {
+                round: RoundNumber(6),
+                side: side.clone(),
+                pod: None,
+                first_pod,
+                statistics: Vec::new(),
+                occasion: "end".to_owned(),
+            };
+            Handler::<ReleasePods>::run(&releases, input, &context(1))
+                .await
+                .unwrap();
+            assert_eq!(cloud.pods().len(), left);
+        }
+    }
+
+    #[tokio::test]
     async fn an_order_that_arrives_after_its_release_began_is_released_too() {
         let cloud = cloud();
         ordered(&cloud).await;
@@ -292,6 +339,7 @@ mod tests {
             round: RoundNumber(6),
             side: Side::Leader,
             pod: None,
+            first_pod: 0,
             statistics: Vec::new(),
             occasion: "cancelled/0".to_owned(),
         };

@@ -7,6 +7,7 @@ use schema::files::PodStats;
 use workflow::{
     engine::{Handler, Outcome, StepContext},
     round::steps::{ReleasePods, ReleasePodsInput},
+    rules::regeneration::PODS_OF_ONE_SIDE,
 };
 
 use crate::clients::clouds::GpuCloud;
@@ -29,14 +30,17 @@ impl Handler<ReleasePods> for ReleasePodsHandler {
         input: ReleasePodsInput,
         context: &StepContext,
     ) -> anyhow::Result<Outcome<()>> {
-        // `miner-06-5ggpgadxzt-0` without its index: the dash keeps other names that begin alike.
+        // `miner-06-5ggpgadxzt-0` without its number: the dash keeps other names that begin alike, the number those of miners
+        // whose hotkeys do.
         let own = PodStats::pod_name(input.round, &input.side, 0);
         let own = own.trim_end_matches('0');
+        let numbers = input.first_pod..input.first_pod + PODS_OF_ONE_SIDE;
         let goes = |name: &str| match &input.pod {
             Some(pod) => name == pod,
             None => name
                 .strip_prefix(own)
-                .is_some_and(|index| index.parse::<u32>().is_ok()),
+                .and_then(|number| number.parse().ok())
+                .is_some_and(|number| numbers.contains(&number)),
         };
         let mut is_sure = context.attempt > 1;
         for cloud in &self.clouds {

@@ -17,7 +17,7 @@ use workflow::{
             Render, RenderInput, ReportGeneration, ReportGenerationInput,
         },
     },
-    rules::regeneration::{BATCH_SIZE, batches},
+    rules::regeneration::{BATCH_SIZE, batches, first_pod},
 };
 
 use super::{
@@ -94,6 +94,7 @@ fn one(
             round: round.number,
             side: side.clone(),
             pod: None,
+            first_pod: input.first_pod,
             statistics: Vec::new(),
             occasion: "recovered".to_owned(),
         })?);
@@ -121,6 +122,7 @@ fn input(round: &PublicRound, seeded: &PublicSeed, side: &Side) -> RegenerationI
         } else {
             round.config.audit_repeats
         },
+        first_pod: first_pod(side, seeded.submissions.iter().map(|(hotkey, _)| hotkey)),
         side: side.clone(),
         again: 0,
         reported: Vec::new(),

@@ -32,7 +32,7 @@ impl<'a> Pods<'a> {
     /// No pods yet. A regeneration that begins anew counts from where no earlier one can have been: its pods may still be in
     /// the cloud's list.
     pub(super) fn new(flow: &'a Flow, input: &'a RegenerationInput, image: String) -> Self {
-        let first_index = input.again * MAX_PODS;
+        let first_index = input.first_pod + input.again * MAX_PODS;
         Self {
             flow,
             input,
@@ -197,6 +197,7 @@ impl<'a> Pods<'a> {
             round: self.input.round,
             side: self.input.side.clone(),
             pod,
+            first_pod: self.input.first_pod,
             statistics,
             occasion,
         };

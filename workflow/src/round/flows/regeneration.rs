@@ -49,6 +49,9 @@ pub struct RegenerationInput {
     pub seed: u32,
     /// How often.
     pub repeats: u32,
+    /// The number of this side's first pod: see [`crate::rules::regeneration::first_pod`].
+    #[serde(default)]
+    pub first_pod: u32,
     /// Counts from 0 how often the regeneration began anew, because it was cancelled and is wanted after all.
     #[serde(default)]
     pub again: u32,

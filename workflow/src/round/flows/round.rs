@@ -131,6 +131,7 @@ async fn compete(
         prompts: prompts.clone(),
         seed,
         repeats: 1,
+        first_pod: 0,
         again: 0,
         reported: Vec::new(),
     })?;

@@ -22,6 +22,9 @@ pub struct ReleasePodsInput {
     pub side: Side,
     /// One pod's name.
     pub pod: Option<String>,
+    /// The number of this side's first pod: see [`crate::rules::regeneration::first_pod`].
+    #[serde(default)]
+    pub first_pod: u32,
     /// What `pod_stats.json` says of it, one entry a repeat.
     pub statistics: Vec<PodStats>,
     /// A unique name of the occasion.

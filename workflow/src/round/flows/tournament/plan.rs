@@ -20,7 +20,7 @@ use crate::{
     },
     rules::{
         matches::{Play, is_near},
-        regeneration::MAX_CONCURRENT_REGENERATIONS,
+        regeneration::{self, MAX_CONCURRENT_REGENERATIONS},
         tournament::{self, AuditDuelToPlay, Decision, MatchPurpose, Timeline},
     },
 };
@@ -129,6 +129,7 @@ impl Plan<'_> {
             prompts: self.submitted_by(hotkey),
             seed: self.input.seed,
             repeats: self.input.audit_repeats,
+            first_pod: self.first_pod(&Side::Miner(hotkey.clone())),
             again: before.map_or(0, |before| before.again + 1),
             reported: report.map_or_else(Vec::new, |report| report.repeats.clone()),
         })
@@ -147,11 +148,17 @@ impl Plan<'_> {
     fn release(&self, side: Side, occasion: String) -> serde_json::Result<NewJob> {
         NewJob::step::<ReleasePods>(&ReleasePodsInput {
             round: self.input.round,
+            first_pod: self.first_pod(&side),
             side,
             pod: None,
             statistics: Vec::new(),
             occasion,
         })
+    }
+
+    fn first_pod(&self, side: &Side) -> u32 {
+        let submissions = self.input.submissions.iter();
+        regeneration::first_pod(side, submissions.map(|(hotkey, _)| hotkey))
     }
 
     /// Runs beside the first of every match that was measured near a threshold. The round waits for them: they are published

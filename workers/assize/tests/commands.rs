@@ -309,3 +309,115 @@ async fn an_edit_that_the_round_could_not_read_cannot_be_accepted(pool: PgPool) 
     let (_, shown) = repository.assize("conflict show 1");
     assert!(shown.contains("--- it cannot be accepted"), "{shown}");
 }
+
+/// The tournament of the round, as far as an operator's action looks at it.
+async fn with_tournament(pool: &PgPool) {
+    with_round(pool).await;
+    sqlx::raw_sql(
+        r#"INSERT INTO job (kind, name, key, round, queue, state, input)
+           VALUES ('flow', 'tournament', 'round/3/tournament', 3, 'flow', 'waiting', '{}');
+           INSERT INTO job (kind, name, key, round, queue, state, input, output, finished_at)
+           VALUES ('flow', 'match', 'round/3/match/leader/winner', 3, 'flow', 'completed', '{}', '{"report": {"score": 1}}', now());
+           UPDATE match_result SET job_key = 'round/3/match/leader/winner' WHERE margin = 0.125"#,
+    )
+    .execute(pool)
+    .await
+    .unwrap();
+}
+
+const QUALIFIED: &str = "5F3sa2TJAWMqDhXG6jhV4N8ko9SxwGy8TpaNS1repo5EYjQX";
+
+async fn refusal(pool: &PgPool, line: &str) -> String {
+    act(pool, line).await.unwrap_err().to_string()
+}
+
+#[sqlx::test(migrator = "workflow::db::MIGRATOR")]
+async fn a_match_is_judged_anew_by_command_and_the_ledger_says_by_whom_and_why(pool: PgPool) {
+    with_tournament(&pool).await;
+    act(&pool, &format!("round rejudge 3 leader {QUALIFIED}"))
+        .await
+        .unwrap();
+    assert_eq!(
+        count(
+            &pool,
+            "SELECT count(*) FROM match_result WHERE margin = 0.125"
+        )
+        .await,
+        0,
+        "the result counts no more"
+    );
+    let published: Vec<(String, String)> = sqlx::query_as(
+        "SELECT path, convert_from(content, 'UTF8') FROM mirror_file WHERE path LIKE 'rounds/3/ledger/%' ORDER BY id",
+    )
+    .fetch_all(&pool)
+    .await
+    .unwrap();
+    let of = |name: &str| {
+        let found = published.iter().find(|(path, _)| path.contains(name));
+        serde_json::from_str::<serde_json::Value>(&found.unwrap().1).unwrap()
+    };
+    let kept = published[0].0.as_str();
+    assert!(kept.starts_with("rounds/3/ledger/superseded/"), "{kept}");
+    let old = of("superseded/");
+    assert_eq!(
+        (&old["result"]["margin"], &old["report"]["score"]),
+        (&0.125.into(), &1.into())
+    );
+    let line = of("decisions.jsonl");
+    assert_eq!(line["kind"], "judged_anew");
+    assert_eq!(
+        (&line["operator"], &line["reason"], &line["kept_as"]),
+        (&"ann".into(), &"tests".into(), &kept.into())
+    );
+    assert_eq!(of("operators.jsonl")["action"], "judge-anew");
+}
+
+#[sqlx::test(migrator = "workflow::db::MIGRATOR")]
+async fn what_cannot_be_judged_anew_is_refused_in_a_sentence(pool: PgPool) {
+    with_tournament(&pool).await;
+    let line = format!("round rejudge 3 leader {QUALIFIED} --operator ann");
+    let without = assize(&pool, &line).await.unwrap_err().to_string();
+    assert!(without.contains("--reason"), "{without}");
+    let empty = assize(&pool, &format!("{line} --reason ")).await;
+    assert_eq!(
+        empty.unwrap_err().to_string(),
+        "an action needs a reason: it is published in the ledger"
+    );
+    assert_eq!(
+        refusal(&pool, "round rejudge 3 leader 5Nobody").await,
+        "leader vs 5Nobody has no result: there is nothing to judge anew"
+    );
+    assert_eq!(
+        refusal(
+            &pool,
+            &format!("round rejudge 3 leader {QUALIFIED} --audit")
+        )
+        .await,
+        format!("leader vs {QUALIFIED} has no result: there is nothing to judge anew")
+    );
+    assert_eq!(
+        refusal(&pool, "round rejudge 9 leader 5Nobody").await,
+        "round 9 has no tournament yet: there is nothing to judge anew"
+    );
+    assert_eq!(
+        refusal(&pool, "round redraw 3 leader --stem chair").await,
+        "chair of leader (repeat 1) was not drawn: there is nothing to draw anew"
+    );
+    sqlx::query(
+        "UPDATE job SET state = 'completed', finished_at = now() WHERE key = 'round/3/tournament'",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    for line in [
+        format!("round rejudge 3 leader {QUALIFIED}"),
+        "round redraw 3 leader".to_owned(),
+    ] {
+        assert_eq!(
+            refusal(&pool, &line).await,
+            "round 3 has its champion: nothing of it is judged or drawn anew any more"
+        );
+    }
+    let untouched = "SELECT count(*) FROM match_result WHERE margin = 0.125";
+    assert_eq!(count(&pool, untouched).await, 1);
+}

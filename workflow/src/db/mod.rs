@@ -20,6 +20,7 @@ mod pool;
 pub mod queue;
 pub mod records;
 pub mod recovered;
+pub mod redraw;
 pub mod rejudge;
 pub mod retention;
 pub mod shown;

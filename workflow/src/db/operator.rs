@@ -33,9 +33,18 @@ pub enum OperatorError {
     /// No edit waits for a decision under this number.
     #[error("there is no conflict {0} that waits for a decision")]
     UnknownConflict(i64),
-    /// Nothing can be judged anew any more.
-    #[error("round {0} has its champion: nothing of it is judged anew any more")]
+    /// Nothing can be judged or drawn anew any more.
+    #[error("round {0} has its champion: nothing of it is judged or drawn anew any more")]
     TournamentOver(RoundNumber),
+    /// Nothing was judged yet.
+    #[error("round {0} has no tournament yet: there is nothing to judge anew")]
+    NoTournament(RoundNumber),
+    /// The match has no result.
+    #[error("{0} has no result: there is nothing to judge anew")]
+    NotMeasured(String),
+    /// The entries have no pictures and no verdict on their modules.
+    #[error("{0} was not drawn: there is nothing to draw anew")]
+    NotDrawn(String),
     /// The database failed.
     #[error("the database did not answer as expected")]
     Database(#[from] sqlx::Error),

@@ -13,7 +13,7 @@ use sqlx::{Connection as _, PgConnection};
 
 use super::{
     measurement::MatchName,
-    operator::{Operator, OperatorError, Target, keep},
+    operator::{Operator, OperatorError, Target, check, keep},
 };
 use crate::{
     engine::{MirrorChange, Publication},
@@ -41,25 +41,11 @@ pub async fn judge_anew(
     name: &MatchName,
     operator: &Operator<'_>,
 ) -> Result<u32, OperatorError> {
-    if operator.reason.trim().is_empty() {
-        return Err(OperatorError::NoReason);
-    }
-    let tournament = tournament_key(round);
+    check(operator)?;
     let mut transaction = conn.begin().await?;
-    // A pass that ends the tournament and this action exclude each other.
-    let held: Option<(i64, i32, bool)> = sqlx::query_as(
-        "SELECT id, attempt, finished_at IS NOT NULL FROM job WHERE key = $1 FOR NO KEY UPDATE",
-    )
-    .bind(&tournament)
-    .fetch_optional(&mut *transaction)
-    .await?;
-    let (tournament_id, attempt) = match held {
-        Some((id, attempt, false)) => (id, attempt),
-        Some(_) => {
-            return Err(OperatorError::TournamentOver(round));
-        }
-        None => return Err(OperatorError::UnknownJob(tournament)),
-    };
+    let (tournament_id, attempt) = hold_tournament(&mut transaction, round)
+        .await?
+        .ok_or(OperatorError::NoTournament(round))?;
     let left = Side::from(name.left.as_str());
     let old: SetAside = sqlx::query_as(
         "WITH old AS (
@@ -79,7 +65,7 @@ pub async fn judge_anew(
     .bind(operator.reason)
     .fetch_optional(&mut *transaction)
     .await?
-    .ok_or_else(|| OperatorError::UnknownJob(format!("that measured {} vs {}", name.left, name.right)))?;
+    .ok_or_else(|| OperatorError::NotMeasured(format!("{} vs {}", name.left, name.right)))?;
     let report: Option<Value> =
         sqlx::query_scalar("SELECT nullif(output -> 'report', 'null') FROM job WHERE key = $1")
             .bind(&old.job_key)
@@ -140,7 +126,30 @@ pub async fn judge_anew(
         None,
     )
     .await?;
-    super::wake(&mut transaction, &[tournament]).await?;
+    super::wake(&mut transaction, &[tournament_key(round)]).await?;
     transaction.commit().await?;
     Ok(u32::try_from(old.judgement).unwrap_or(0) + 1)
+}
+
+/// Holds the round's tournament until the transaction ends, so that a pass which ends it and an operator's action exclude each
+/// other. Answers its id and attempt; none if it has not begun.
+///
+/// # Errors
+///
+/// [`OperatorError::TournamentOver`] when it has its champion.
+pub(super) async fn hold_tournament(
+    conn: &mut PgConnection,
+    round: RoundNumber,
+) -> Result<Option<(i64, i32)>, OperatorError> {
+    let held: Option<(i64, i32, bool)> = sqlx::query_as(
+        "SELECT id, attempt, finished_at IS NOT NULL FROM job WHERE key = $1 FOR NO KEY UPDATE",
+    )
+    .bind(tournament_key(round))
+    .fetch_optional(conn)
+    .await?;
+    match held {
+        Some((_, _, true)) => Err(OperatorError::TournamentOver(round)),
+        Some((id, attempt, false)) => Ok(Some((id, attempt))),
+        None => Ok(None),
+    }
 }

@@ -17,8 +17,10 @@ use sqlx::{PgConnection, types::Json};
 
 use super::measurement::{MatchName, MatchUnderWay, MeasuredMatch};
 use super::shown::{Stale, SupersededResult};
+use crate::engine::Step as _;
 use crate::round::judge::{DuelOutput, DuelSide, Pairing};
 use crate::round::judging::Measurement;
+use crate::round::steps::Redraw;
 use crate::rules::{
     matches::Outputs,
     tournament::{Delivered, Observation},
@@ -55,6 +57,8 @@ pub struct Standing {
     pub stale: Stale,
     /// Their results, as far as they are not in the ledger.
     pub superseded: Vec<SupersededResult>,
+    /// Entries that are being drawn anew, as sentences name them.
+    pub redrawn: Vec<String>,
 }
 
 /// How a regeneration stands.
@@ -120,6 +124,14 @@ pub async fn standing(
             .await?
             .unwrap_or(false);
     super::shown::withdraw_stale(conn, round, &mut standing).await?;
+    standing.redrawn = sqlx::query_scalar(
+        "SELECT format('new pictures of %s for %s', input #>> '{render,entry,side}', input #>> '{render,entry,stem}')
+         FROM job WHERE round = $1 AND name = $2 AND finished_at IS NULL ORDER BY key",
+    )
+    .bind(round.0 as i32)
+    .bind(Redraw::NAME)
+    .fetch_all(conn)
+    .await?;
     Ok(standing)
 }
 

@@ -108,7 +108,7 @@ async fn only_an_operator_has_a_match_judged_anew_and_the_old_result_stays_publi
         reason: "the renderer was broken",
     };
     let unmeasured = judge_anew(&mut conn, ROUND, &leader_against("B"), &ann).await;
-    assert!(matches!(unmeasured, Err(OperatorError::UnknownJob(_))));
+    assert!(matches!(unmeasured, Err(OperatorError::NotMeasured(_))));
     assert_eq!(
         judge_anew(&mut conn, ROUND, &leader_against("A"), &ann)
             .await

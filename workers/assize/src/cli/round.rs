@@ -2,8 +2,14 @@
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use schema::{Hotkey, RoundNumber};
-use workflow::db::{measurement::MatchName, operator::Filter, rejudge::judge_anew, retention};
+use schema::{Hotkey, RoundNumber, Side, Stem};
+use workflow::db::{
+    measurement::MatchName,
+    operator::Filter,
+    redraw::{Pictures, draw_anew},
+    rejudge::judge_anew,
+    retention,
+};
 
 use super::{
     job::{Action, act},
@@ -35,6 +41,8 @@ pub enum RoundCommand {
     Cancel(RoundArgs),
     /// Set the result of a match aside and have it judged anew; the old result stays public.
     Rejudge(RejudgeArgs),
+    /// Draw stored modules anew, after the renderer was broken; matches judged on other pictures are judged again.
+    Redraw(RedrawArgs),
     /// Remove the jobs, attempts and outbox of a round that is closed and mirrored; what it recorded stays.
     Prune(RoundArgs),
 }
@@ -56,6 +64,24 @@ pub struct RejudgeArgs {
     pub by: OperatorArgs,
 }
 
+/// Whose pictures, by whom, and why.
+#[derive(Debug, Clone, Args)]
+pub struct RedrawArgs {
+    /// Round.
+    pub round: u32,
+    /// `leader` or a hotkey.
+    pub side: String,
+    /// Of this prompt only, by its stem.
+    #[arg(long)]
+    pub stem: Option<String>,
+    /// Which generated repeat, from 1. Without it what the miner submitted, or the leader's baseline.
+    #[arg(long)]
+    pub repeat: Option<u32>,
+    /// By whom, why, and where.
+    #[command(flatten)]
+    pub by: OperatorArgs,
+}
+
 /// Which round, by whom, and why.
 #[derive(Debug, Clone, Args)]
 pub struct RoundArgs {
@@ -71,6 +97,7 @@ pub(super) async fn run(command: RoundCommand) -> anyhow::Result<()> {
         RoundCommand::List(database) => return list(&database).await,
         RoundCommand::Show { round, database } => return show(round, &database).await,
         RoundCommand::Rejudge(args) => return rejudge(args).await,
+        RoundCommand::Redraw(args) => return redraw(args).await,
         RoundCommand::Prune(args) => return prune(&args).await,
         RoundCommand::Pause(args) => (Action::Pause, args),
         RoundCommand::Resume(args) => (Action::Resume, args),
@@ -151,6 +178,27 @@ async fn rejudge(args: RejudgeArgs) -> anyhow::Result<()> {
         name.left,
         name.right,
         next + 1
+    );
+    Ok(())
+}
+
+async fn redraw(args: RedrawArgs) -> anyhow::Result<()> {
+    let side = Side::from(args.side.as_str());
+    let pictures = Pictures {
+        round: RoundNumber(args.round),
+        repeat: args.repeat.unwrap_or(u32::from(side.is_leader())),
+        side,
+        stem: args.stem.map(Stem::new),
+    };
+    let mut conn = args.by.connection().await?;
+    let entries = draw_anew(&mut conn, &pictures, &args.by.operator()).await?;
+    println!(
+        "{entries} {} drawn anew; matches that were judged on other pictures will be judged again.",
+        if entries == 1 {
+            "entry is"
+        } else {
+            "entries are"
+        }
     );
     Ok(())
 }

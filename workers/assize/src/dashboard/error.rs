@@ -67,9 +67,12 @@ impl DashboardError {
     fn status(&self) -> StatusCode {
         match self {
             Self::NotFound(_)
-            | Self::Refused(OperatorError::UnknownJob(_) | OperatorError::UnknownConflict(_)) => {
-                StatusCode::NOT_FOUND
-            }
+            | Self::Refused(
+                OperatorError::UnknownJob(_)
+                | OperatorError::UnknownConflict(_)
+                | OperatorError::NoTournament(_)
+                | OperatorError::NotMeasured(_),
+            ) => StatusCode::NOT_FOUND,
             Self::ForeignOrigin | Self::NameNeedsToken => StatusCode::FORBIDDEN,
             Self::SignedOut { .. } => StatusCode::SEE_OTHER,
             Self::BadField(_) | Self::Refused(OperatorError::NoReason) => {

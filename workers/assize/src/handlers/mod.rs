@@ -162,6 +162,14 @@ pub fn registry(services: &Services, settings: &RoundSettings) -> Registry {
         store: s.store.clone(),
         layout: s.layout.clone(),
     };
+    let render = RenderHandler {
+        renderer: s.renderer.clone(),
+        embedder: s.embedder.clone(),
+        prompt_images: s.prompt_images.clone(),
+        store: s.store.clone(),
+        layout: s.layout.clone(),
+        view_size: settings.view_size,
+    };
     let registry = Registry::new()
         .step::<steps::OpenRound, _>(OpenRoundHandler {
             pool: s.pool.clone(),
@@ -201,14 +209,8 @@ pub fn registry(services: &Services, settings: &RoundSettings) -> Registry {
         .step::<steps::FingerprintPrompt, _>(FingerprintPromptHandler {
             prompt_images: s.prompt_images.clone(),
         })
-        .step::<steps::Render, _>(RenderHandler {
-            renderer: s.renderer.clone(),
-            embedder: s.embedder.clone(),
-            prompt_images: s.prompt_images.clone(),
-            store: s.store.clone(),
-            layout: s.layout.clone(),
-            view_size: settings.view_size,
-        })
+        .step::<steps::Render, _>(render.clone())
+        .step::<steps::Redraw, _>(render)
         .step::<steps::Ask, _>(AskHandler {
             vlm: s.vlm.clone(),
             pool: s.pool.clone(),

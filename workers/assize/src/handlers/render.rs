@@ -15,7 +15,7 @@ use workflow::{
     engine::{Handler, Outcome, StepContext},
     round::{
         entry::EntryId,
-        steps::{ModuleFault, Render, RenderInput, RenderOutput},
+        steps::{ModuleFault, Redraw, RedrawInput, Render, RenderInput, RenderOutput},
     },
 };
 
@@ -29,6 +29,7 @@ use crate::clients::{
 
 /// Draws a module and stores its views, grid and embeddings. Safe to run twice: object keys come from the input alone, so
 /// a second run overwrites what the first one stored.
+#[derive(Clone)]
 pub struct RenderHandler {
     /// The renderer.
     pub renderer: Arc<dyn RenderService>,
@@ -123,6 +124,19 @@ impl Handler<Render> for RenderHandler {
             prompt_sha256,
             pictures_size,
         }))
+    }
+}
+
+#[async_trait]
+impl Handler<Redraw> for RenderHandler {
+    type Error = anyhow::Error;
+
+    async fn run(
+        &self,
+        input: RedrawInput,
+        context: &StepContext,
+    ) -> anyhow::Result<Outcome<RenderOutput>> {
+        Handler::<Render>::run(self, input.render, context).await
     }
 }
 

@@ -97,6 +97,7 @@ impl Reconciler for Tournament {
 
         let mut waits_for = wanted.waits_for.clone();
         waits_for.extend(repeats.waits_for);
+        waits_for.extend(standing.redrawn.iter().cloned());
         // What nobody needs any more is cancelled in a pass before the last: its end wakes us.
         let is_over = waits_for.is_empty() && moot.is_empty();
         let mut effects = publish(input, &standing, &wanted, is_over);

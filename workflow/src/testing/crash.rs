@@ -86,27 +86,35 @@ async fn crash_every(pool: &PgPool, scenario: &dyn Scenario) -> anyhow::Result<C
         Point::AfterCommit,
     ] {
         let what = || format!("with a crash at {point:?} of every job");
-        let (found, crashes) = run(pool, scenario, Plan::Each { point })
+        let watcher = Arc::new(Watcher::new(Plan::Each { point }));
+        let (found, crashes) = run_watched(pool, scenario, &watcher)
             .await
             .with_context(what)?;
         compare(&expected, &found).with_context(what)?;
+        // Of a batch of ends, all are lost when the worker dies after its commit, and only the first has its moment.
+        if point != Point::AfterCommit {
+            let crashed = watcher.lock().crashed.clone();
+            nothing_was_spared(pool, &crashed)
+                .await
+                .with_context(what)?;
+        }
         report.runs += 1;
         report.crashes += crashes;
     }
     Ok(report)
 }
 
-/// What a crash test has covered: the moments at which a job of each name was crashed.
+/// What a crash test has covered: the moments at which a job of each [`Scenario::kind`] was crashed.
 pub type Coverage = BTreeMap<String, BTreeSet<Point>>;
 
-/// Crashes one job of each name at each point of its life, every crash in a run of its own: as exact as [`crash_each_job`],
-/// for scenarios of many alike jobs. The first key of each name is taken, and `coverage` left out and added to, so that each
-/// name is crashed in the cheapest of several scenarios.
+/// Crashes one job of each kind at each point of its life, every crash in a run of its own: as exact as [`crash_each_job`],
+/// for scenarios of many alike jobs. The first key of each kind is taken, and `coverage` left out and added to, so that each
+/// kind is crashed in the cheapest of several scenarios.
 ///
 /// # Errors
 ///
 /// As [`crash_each_job`].
-pub async fn crash_one_job_of_each_name(
+pub async fn crash_one_job_of_each_kind(
     pool: &PgPool,
     scenario: &dyn Scenario,
     coverage: &mut Coverage,
@@ -132,7 +140,8 @@ async fn crash_one_each(
         let name = names
             .get(key)
             .with_context(|| format!("{key} was attempted and is no job"))?;
-        if coverage.entry(name.clone()).or_default().insert(*point) {
+        let kind = scenario.kind(name, key);
+        if coverage.entry(kind).or_default().insert(*point) {
             crash_once(pool, scenario, &expected, *point, key).await?;
         }
     }
@@ -272,6 +281,19 @@ async fn nothing_ended_twice(pool: &PgPool) -> anyhow::Result<()> {
         return Ok(());
     }
     Err(anyhow!("completed more than once: {}", twice.join(", ")))
+}
+
+/// Every job that was brought to its end must have crashed before.
+async fn nothing_was_spared(pool: &PgPool, crashed: &HashSet<String>) -> anyhow::Result<()> {
+    let ended: Vec<String> = sqlx::query_scalar(
+        "SELECT DISTINCT key FROM attempt JOIN job ON job.id = job_id WHERE outcome = 'completed' AND kind = 'step'",
+    )
+    .fetch_all(pool)
+    .await?;
+    match ended.iter().find(|key| !crashed.contains(*key)) {
+        Some(key) => bail!("{key} never came to its crash"),
+        None => Ok(()),
+    }
 }
 
 async fn stuck(pool: &PgPool, patience: Duration) -> anyhow::Error {

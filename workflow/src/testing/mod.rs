@@ -16,7 +16,7 @@ use sqlx::PgPool;
 use crate::engine::Registry;
 pub use crate::engine::probe::{Point, Probe};
 pub use crash::{
-    Coverage, CrashReport, crash_each_job, crash_every_job_in_one_run, crash_one_job_of_each_name,
+    Coverage, CrashReport, crash_each_job, crash_every_job_in_one_run, crash_one_job_of_each_kind,
 };
 pub use snapshot::{Snapshot, forget_everything, take};
 
@@ -46,6 +46,11 @@ pub trait Scenario: Send + Sync {
     /// Called when a run is over: what must hold of the world outside, and of the database beside equal rows.
     async fn check(&self, _pool: &PgPool) -> anyhow::Result<()> {
         Ok(())
+    }
+
+    /// What a job is one of: jobs of one kind are alike, so that it is enough to crash one. By default its step or flow.
+    fn kind(&self, name: &str, _key: &str) -> String {
+        name.to_owned()
     }
 
     /// Removes from a row what may differ between two runs (moments in outputs).

@@ -177,13 +177,24 @@ async fn a_winner_steps_down_only_if_the_embeddings_contradict_it_and_it_carries
     }
 }
 
-/// A match of a clear and a close duel, its workers dying.
+/// The clear winner is searched for writing, and the close duel needs every stage.
+fn every_call() -> Plan {
+    Plan {
+        closer: (4, 4),
+        pale: true,
+        likeness: (0.9, 0.5),
+        writing: true,
+        ..clear_and_close()
+    }
+}
+
+/// A match of two duels that ask every call of the catalogue, its workers dying.
 struct Dying(Mutex<FakeJudge>);
 
 #[async_trait]
 impl Scenario for Dying {
     async fn begin(&self, pool: &PgPool) -> anyhow::Result<()> {
-        *self.0.lock().unwrap() = judge(clear_and_close());
+        *self.0.lock().unwrap() = judge(every_call());
         start(pool, &challenge(&["clear", "close"])).await
     }
 
@@ -198,12 +209,12 @@ impl Scenario for Dying {
 
 #[sqlx::test(migrator = "workflow::db::MIGRATOR")]
 async fn a_match_ends_the_same_when_every_call_and_every_pass_dies_once(pool: PgPool) {
-    let dying = Dying(Mutex::new(judge(clear_and_close())));
+    let dying = Dying(Mutex::new(judge(every_call())));
     let report = testing::crash_every_job_in_one_run(&pool, &dying)
         .await
         .unwrap();
-    // 33 calls, 2 duels, 1 match, 1 loading, 2 looks at embeddings.
-    assert_eq!(report.jobs, 39);
+    // 36 calls, 2 duels, 1 match, 1 loading, 2 looks at embeddings, 1 at gray pictures.
+    assert_eq!(report.jobs, 43);
     assert!(report.crashes > 4, "{report:?}");
 }
 

@@ -7,7 +7,10 @@ use std::{
 };
 
 use anyhow::ensure;
-use assize::roles::{self, Role, Sizes};
+use assize::{
+    clients::object_store::Object,
+    roles::{self, Role, Sizes},
+};
 use async_trait::async_trait;
 use regex::Regex;
 use schema::{
@@ -48,6 +51,8 @@ pub struct Run {
     pub starts: Vec<NewJob>,
     /// Events that have happened before.
     pub events: Vec<(String, Value)>,
+    /// What the object store holds before.
+    pub kept: Vec<Object>,
     /// How the leader's pods behave.
     pub leaders_pods: Manner,
     /// Whether another round follows.
@@ -63,13 +68,14 @@ impl Run {
             miners,
             starts,
             events: Vec::new(),
+            kept: Vec::new(),
             leaders_pods: Manner::Work,
             goes_on: false,
             objects: Mutex::default(),
         }
     }
 
-    fn world(&self) -> Arc<World> {
+    pub fn world(&self) -> Arc<World> {
         self.world.lock().unwrap().clone()
     }
 
@@ -136,6 +142,8 @@ impl Run {
 impl Scenario for Run {
     async fn begin(&self, pool: &PgPool) -> anyhow::Result<()> {
         *self.world.lock().unwrap() = World::new(&self.miners, self.leaders_pods);
+        let store = self.world().services(pool).store;
+        store.put_all(self.kept.clone()).await?;
         let mut transaction = pool.begin().await?;
         for (path, content) in self.files() {
             db::state_file::write(&mut transaction, &path, &content, "repository").await?;

@@ -139,9 +139,9 @@ impl World {
             .collect()
     }
 
-    /// The real handlers on this world, but for the duel: what a model says is no matter of this test.
-    pub fn registry(self: &Arc<Self>, pool: &PgPool) -> Registry {
-        let services = Services {
+    /// This world as the handlers see it. Its model says nothing.
+    pub fn services(self: &Arc<Self>, pool: &PgPool) -> Services {
+        Services {
             pool: pool.clone(),
             chain: self.chain.clone(),
             modules: Arc::new(Outside(self.clone())),
@@ -154,7 +154,11 @@ impl World {
             actions: Arc::new(Outside(self.clone())),
             clouds: vec![Arc::new(Outside(self.clone()))],
             pods: Arc::new(Outside(self.clone())),
-        };
+        }
+    }
+
+    /// The real handlers on this world, with a duel that needs no model: the real one has scenarios of its own.
+    pub fn registry(self: &Arc<Self>, pool: &PgPool) -> Registry {
         let soon = Duration::from_millis(1);
         let settings = RoundSettings {
             required_lock_rao: 0,
@@ -163,7 +167,7 @@ impl World {
             status_check_interval: soon,
             ..RoundSettings::default()
         };
-        handlers::registry(&services, &settings)
+        handlers::registry(&self.services(pool), &settings)
             .flow::<ShortDuel>()
             .step::<Verdict, _>(Outside(self.clone()))
     }
@@ -350,7 +354,7 @@ impl Pods for Outside {
     }
 }
 
-/// A duel of one question instead of nine to twenty-six. How those survive crashes is tested beside them.
+/// A duel of one question instead of nine to twenty-six; see `duels.rs` for those.
 struct ShortDuel;
 
 #[async_trait]

@@ -22,7 +22,7 @@ pub mod script;
 pub mod vlm;
 pub mod wire;
 
-pub(crate) mod png;
+pub mod png;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]

@@ -30,6 +30,10 @@ pub fn has_signature(bytes: &[u8]) -> bool {
 
 /// Decodes `bytes` to RGB; alpha is dropped, not blended (judge §12.1). Takes tens of milliseconds: not for an async
 /// thread.
+///
+/// # Errors
+///
+/// [`PngError`].
 pub fn decode_rgb(bytes: &[u8]) -> Result<RgbImage, PngError> {
     if !has_signature(bytes) {
         return Err(PngError::NotPng);

@@ -247,6 +247,8 @@ impl Launch {
             "logging_collector=off".to_owned(),
             "log_destination=stderr".to_owned(),
             "log_line_prefix=%m [%p] ".to_owned(),
+            // The default of a minute lets a burst of ended jobs leave more behind than the queue holds.
+            "autovacuum_naptime=10s".to_owned(),
             "timezone=UTC".to_owned(),
             "log_timezone=UTC".to_owned(),
         ];

@@ -113,8 +113,6 @@ impl Dispatcher {
                             return;
                         }
                     }
-                    // Short handlers end now, so that the next claim is a large one.
-                    tokio::task::yield_now().await;
                 }
                 Err(error) => {
                     tracing::warn!(error = %error, "cannot claim work now");

@@ -8,6 +8,7 @@ mod declare;
 mod deploy_pod;
 mod download;
 mod finalize;
+mod find_build_run;
 mod fingerprint_prompt;
 mod load_match;
 mod note_time;
@@ -46,6 +47,7 @@ pub use declare::DeclareHandler;
 pub use deploy_pod::DeployPodHandler;
 pub use download::DownloadHandler;
 pub use finalize::FinalizeHandler;
+pub use find_build_run::FindBuildRunHandler;
 pub use fingerprint_prompt::FingerprintPromptHandler;
 pub use load_match::LoadMatchHandler;
 pub use note_time::NoteTimeHandler;
@@ -218,6 +220,10 @@ pub fn registry(services: &Services, settings: &RoundSettings) -> Registry {
         })
         .step::<steps::CompareEmbeddings, _>(CompareEmbeddingsHandler(views.clone()))
         .step::<steps::MeasureGray, _>(MeasureGrayHandler(views))
+        .step::<steps::FindBuildRun, _>(FindBuildRunHandler {
+            actions: s.actions.clone(),
+            interval: settings.check_build_interval * 2,
+        })
         .step::<steps::VerifyBuild, _>(VerifyBuildHandler::new(s.actions.clone(), settings))
         .step::<steps::OrderPod, _>(OrderPodHandler {
             clouds: s.clouds.clone(),

@@ -12,9 +12,8 @@ use workflow::{
         flows::{Builds, BuildsInput, Tournament, TournamentInput},
         steps::{
             Collect, CollectInput, Collected, Declare, DeclareInput, EnterStage, EnterStageInput,
-            NoteTime, NoteTimeInput, OpenRound, OpenedRound, RoundInput, SeedInput, SeedRound,
-            Seeded, StartBuilds, StartBuildsInput, VerifyBuild, VerifyBuildInput,
-            VerifyBuildOutput,
+            OpenRound, OpenedRound, RoundInput, SeedInput, SeedRound, Seeded, StartBuilds,
+            StartBuildsInput, VerifyBuild, VerifyBuildInput, VerifyBuildOutput,
         },
     },
 };
@@ -159,12 +158,6 @@ fn competition(round: &PublicRound, seeded: &PublicSeed, plan: &mut Plan) -> any
     };
     plan.jobs
         .push(Recovered::step::<SeedRound>(&input, &output)?);
-    let moment = NoteTimeInput {
-        round: round.number,
-        moment: format!("round/{}/seeded", round.number),
-    };
-    plan.jobs
-        .push(Recovered::step::<NoteTime>(&moment, &seeded.at)?);
     builds(round, seeded, plan)?;
     for stage in [Stage::Downloading, Stage::Duels] {
         if round.stage >= stage {
@@ -206,7 +199,7 @@ fn builds(round: &PublicRound, seeded: &PublicSeed, plan: &mut Plan) -> anyhow::
             round: round.number,
             hotkey: hotkey.clone(),
             submission: submission.clone(),
-            since: seeded.at,
+            found_at: seeded.at,
         };
         let output = VerifyBuildOutput {
             build: build.clone(),
@@ -220,7 +213,6 @@ fn builds(round: &PublicRound, seeded: &PublicSeed, plan: &mut Plan) -> anyhow::
         let flow = BuildsInput {
             round: round.number,
             submissions,
-            since: seeded.at,
         };
         plan.jobs.push(Recovered::flow::<Builds>(&flow, &())?);
     }

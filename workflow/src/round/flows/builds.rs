@@ -1,13 +1,15 @@
 //! Flow `builds`: every submission's image, from pending to decided.
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 use schema::{Hotkey, RoundNumber, files::Submission};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     engine::{Flow, FlowDefinition, FlowError, OnFailure},
-    round::steps::{StartBuilds, StartBuildsInput, VerifyBuild, VerifyBuildInput},
+    round::steps::{
+        FindBuildRun, FindBuildRunInput, StartBuilds, StartBuildsInput, VerifyBuild,
+        VerifyBuildInput,
+    },
 };
 
 /// Follows the builds.
@@ -20,8 +22,6 @@ pub struct BuildsInput {
     pub round: RoundNumber,
     /// In the order of `submissions.json`.
     pub submissions: Vec<(Hotkey, Submission)>,
-    /// When the builds could begin.
-    pub since: DateTime<Utc>,
 }
 
 #[async_trait]
@@ -39,23 +39,22 @@ impl FlowDefinition for Builds {
     }
 
     async fn run(flow: &Flow, input: BuildsInput) -> Result<(), FlowError> {
-        let BuildsInput {
-            round,
-            submissions,
-            since,
-        } = input;
+        let BuildsInput { round, submissions } = input;
         flow.step::<StartBuilds>(StartBuildsInput {
             round,
             submissions: submissions.clone(),
         })
         .await?;
+        let run = flow
+            .step::<FindBuildRun>(FindBuildRunInput { round })
+            .await?;
         let builds = submissions
             .into_iter()
             .map(|(hotkey, submission)| VerifyBuildInput {
                 round,
                 hotkey,
                 submission,
-                since,
+                found_at: run.found_at,
             });
         flow.join_steps::<VerifyBuild>(builds.collect::<Vec<_>>(), OnFailure::Fail)
             .await?;

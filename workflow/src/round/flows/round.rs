@@ -14,8 +14,7 @@ use crate::{
         },
         steps::{
             Collect, CollectInput, Declare, DeclareInput, EnterStage, EnterStageInput, Finalize,
-            FinalizeInput, NoteTime, NoteTimeInput, OpenRound, OpenedRound, RoundInput, SeedInput,
-            SeedRound, Seeded,
+            FinalizeInput, OpenRound, OpenedRound, RoundInput, SeedInput, SeedRound, Seeded,
         },
     },
 };
@@ -109,16 +108,9 @@ async fn compete(
         .map(|url| Prompt::of_url(url))
         .collect();
     let seed = seeded.proof.seed;
-    let since = flow
-        .step::<NoteTime>(NoteTimeInput {
-            round,
-            moment: format!("round/{round}/seeded"),
-        })
-        .await?;
     flow.start_flow::<Builds>(&BuildsInput {
         round,
         submissions: submissions.clone(),
-        since,
     })?;
     flow.start_flow::<Fingerprints>(&FingerprintsInput {
         round,

@@ -28,8 +28,8 @@ pub struct VerifyBuildInput {
     pub hotkey: Hotkey,
     /// Its submission.
     pub submission: Submission,
-    /// When the builds could begin; the build's time limit counts from the moment its run is found after it.
-    pub since: DateTime<Utc>,
+    /// When the run was found: the build's time limit counts from then.
+    pub found_at: DateTime<Utc>,
 }
 
 /// The decided build.

@@ -1,21 +1,19 @@
 //! What operators do to jobs and queues. Every action names who and why, and is kept.
 
-use chrono::{DateTime, Utc};
-use schema::{RoundNumber, messages, paths::classify};
+mod filter;
+mod record;
+
+use schema::RoundNumber;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
-use super::sql::notify;
-use crate::{engine::Publication, round::ledger::OperatorAction};
-
-/// Who acts, and why.
-#[derive(Debug, Clone)]
-pub struct Operator<'a> {
-    /// Name.
-    pub name: &'a str,
-    /// A reason for the record; must not be empty.
-    pub reason: &'a str,
-}
+use self::filter::{FILTER, MATCHES, matching};
+pub(super) use self::record::check;
+pub use self::{
+    filter::Filter,
+    record::{Operator, Target, keep, record},
+};
+use super::{cancel::cancel_unfinished, notify_jobs, sql::notify};
 
 /// Why an operator's action was refused.
 #[derive(Debug, thiserror::Error)]
@@ -49,50 +47,6 @@ pub enum OperatorError {
     #[error("the database did not answer as expected")]
     Database(#[from] sqlx::Error),
 }
-
-/// Which jobs an action is for: those that match every field that is set. At least one must be.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// Job id.
-    pub id: Option<i64>,
-    /// Key, or with a trailing `*` a prefix of it.
-    pub key: Option<String>,
-    /// Step or flow name.
-    pub name: Option<String>,
-    /// Queue.
-    pub queue: Option<String>,
-    /// Round.
-    pub round: Option<i32>,
-}
-
-impl Filter {
-    fn is_empty(&self) -> bool {
-        self.id.is_none()
-            && self.key.is_none()
-            && self.name.is_none()
-            && self.queue.is_none()
-            && self.round.is_none()
-    }
-
-    /// The one job it names, if it names one.
-    fn one(&self) -> Option<String> {
-        let key = self.key.clone().filter(|key| !key.ends_with('*'));
-        key.or_else(|| self.id.map(|id| id.to_string()))
-    }
-
-    fn as_json(&self) -> Value {
-        json!({ "id": self.id, "key": self.key, "name": self.name, "queue": self.queue, "round": self.round })
-    }
-}
-
-/// The filter as a row, from the parameter `$1`.
-const FILTER: &str =
-    "jsonb_to_record($1) AS f(id bigint, key text, name text, queue text, round integer)";
-/// Whether a job matches it.
-const MATCHES: &str = "(f.id IS NULL OR job.id = f.id)
-    AND (f.key IS NULL OR CASE WHEN right(f.key, 1) = '*' THEN starts_with(job.key, left(f.key, -1)) ELSE job.key = f.key END)
-    AND (f.name IS NULL OR job.name = f.name) AND (f.queue IS NULL OR job.queue = f.queue)
-    AND (f.round IS NULL OR job.round = f.round)";
 
 /// Tries again: parked, failed and waiting-for-their-backoff jobs become due now with a clean count of failures. Answers
 /// how many.
@@ -287,7 +241,7 @@ pub async fn cancel(
     let before = matching(&mut transaction, filter, "job.finished_at IS NULL").await?;
     let reason = format!("cancelled by {}: {}", operator.name, operator.reason);
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-    let cancelled = super::cancel::cancel_unfinished(&mut transaction, &keys, &reason).await?;
+    let cancelled = cancel_unfinished(&mut transaction, &keys, &reason).await?;
     keep(
         &mut transaction,
         operator,
@@ -323,7 +277,7 @@ pub async fn pause_queue(
         .bind(paused)
         .execute(&mut *transaction)
         .await?;
-    super::notify_jobs(&mut transaction, vec!["*".to_owned()]).await?;
+    notify_jobs(&mut transaction, vec!["*".to_owned()]).await?;
     keep(
         &mut transaction,
         operator,
@@ -414,22 +368,6 @@ async fn act(
     Ok(u64::try_from(changed).unwrap_or(0))
 }
 
-/// Jobs that a record of what was before names one by one; an action on more is told by its filter.
-const NAMED_JOBS: i64 = 20;
-
-/// Key, state and failures of the jobs an action is for.
-async fn matching(conn: &mut PgConnection, filter: &Filter, from: &str) -> sqlx::Result<Value> {
-    let sql = format!(
-        "SELECT coalesce(jsonb_agg(jsonb_build_object('key', key, 'state', state, 'failures', failures)), '[]')
-         FROM (SELECT job.key, job.state, job.failures FROM job, {FILTER} WHERE {MATCHES} AND {from} ORDER BY job.id LIMIT $2) j"
-    );
-    sqlx::query_scalar(AssertSqlSafe(sql))
-        .bind(filter.as_json())
-        .bind(NAMED_JOBS)
-        .fetch_one(conn)
-        .await
-}
-
 /// The pauses in force, as filters.
 async fn pauses(conn: &mut PgConnection) -> sqlx::Result<Value> {
     sqlx::query_scalar(
@@ -438,130 +376,4 @@ async fn pauses(conn: &mut PgConnection) -> sqlx::Result<Value> {
     )
     .fetch_one(conn)
     .await
-}
-
-pub(super) fn check(operator: &Operator<'_>) -> Result<(), OperatorError> {
-    if operator.reason.trim().is_empty() {
-        Err(OperatorError::NoReason)
-    } else {
-        Ok(())
-    }
-}
-
-/// Keeps an action that is carried out elsewhere, with what it changed.
-///
-/// # Errors
-///
-/// [`OperatorError`].
-pub async fn record(
-    conn: &mut PgConnection,
-    operator: &Operator<'_>,
-    action: &str,
-    target: &str,
-    before: Value,
-    after: Value,
-) -> Result<(), OperatorError> {
-    check(operator)?;
-    let round = classify(target).and_then(|path| path.round());
-    let target = Target::file(target, round);
-    keep(conn, operator, action, &target, Some(before), Some(after)).await?;
-    Ok(())
-}
-
-/// What an action is done to, and the round in whose ledger it is told.
-#[derive(Debug, Clone)]
-pub struct Target {
-    text: String,
-    round: Option<i32>,
-    job: Option<String>,
-}
-
-impl Target {
-    /// The jobs of a filter.
-    pub fn jobs(filter: &Filter) -> Self {
-        Self {
-            text: filter.as_json().to_string(),
-            round: filter.round,
-            job: filter.key.clone(),
-        }
-    }
-
-    /// A file of a round.
-    pub fn file(path: &str, round: Option<RoundNumber>) -> Self {
-        Self {
-            text: path.to_owned(),
-            round: round.map(|round| round.0 as i32),
-            job: None,
-        }
-    }
-
-    /// A job; told in its round's ledger.
-    pub fn job(key: &str) -> Self {
-        Self {
-            text: key.to_owned(),
-            round: None,
-            job: Some(key.to_owned()),
-        }
-    }
-
-    /// Anything else; told in the current round's ledger.
-    pub fn other(text: &str) -> Self {
-        Self {
-            text: text.to_owned(),
-            round: None,
-            job: None,
-        }
-    }
-}
-
-/// Keeps an action, and publishes it in the ledger of its round, in the transaction that does it. Before the first round
-/// there is no ledger, so it is only kept.
-///
-/// # Errors
-///
-/// Whatever the database says.
-pub async fn keep(
-    conn: &mut PgConnection,
-    operator: &Operator<'_>,
-    action: &str,
-    target: &Target,
-    before: Option<Value>,
-    after: Option<Value>,
-) -> sqlx::Result<()> {
-    let (id, at, round): (i64, DateTime<Utc>, Option<i32>) = sqlx::query_as(
-        "INSERT INTO operator_action (operator, action, target, reason, before, after) VALUES ($1, $2, $3, $4, $5, $6)
-         RETURNING id, created_at,
-                   coalesce($7, (SELECT round FROM job WHERE key = $8), substring($8 FROM '^round/(\\d{1,9})/')::int,
-                            (SELECT max(round) FROM round))",
-    )
-    .bind(operator.name)
-    .bind(action)
-    .bind(&target.text)
-    .bind(operator.reason)
-    .bind(&before)
-    .bind(&after)
-    .bind(target.round)
-    .bind(&target.job)
-    .fetch_one(&mut *conn)
-    .await?;
-    let Some(round) = round else { return Ok(()) };
-    let line = OperatorAction {
-        at,
-        operator: operator.name.to_owned(),
-        action: action.to_owned(),
-        target: target.text.clone(),
-        reason: operator.reason.to_owned(),
-        before,
-        after,
-    };
-    let number = RoundNumber(round as u32);
-    let publication = Publication {
-        message: messages::ledger(number),
-        changes: vec![line.append(number)],
-        urgent: false,
-    };
-    // An action is no job; its number below zero keeps its line from being taken for a part of one. The moment tells it from
-    // an action of an earlier database with the same number.
-    let step = format!("operator/{id}/{}", at.timestamp_micros());
-    super::mirror::publish(conn, -id, 0, &step, Some(round), &publication).await
 }

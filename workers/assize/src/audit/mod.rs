@@ -167,6 +167,7 @@ fn check_rounds(
         report.requests_made_with = checks::older_audits::check(competition, round, files, record);
         checks::ledger::check(competition, round, files, keys, record);
         checks::decisions::check(round, files, record);
+        checks::duel_verdicts::check(round, files, record);
         checks::later::add(round, files, &mut report);
         reports.push(report);
     }

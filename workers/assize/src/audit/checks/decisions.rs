@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use schema::files::AnyGenerationAudits;
-use schema::{Hotkey, RoundNumber, Side, Stem, files::DuelWinner, paths};
+use schema::{Hotkey, RoundNumber, Side, paths};
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
-use workflow::round::ledger::{Decision, DuelVerdict};
+use workflow::round::ledger::Decision;
 
 use super::super::code::Code;
 use super::super::model::RoundFiles;
@@ -22,7 +22,6 @@ pub(in super::super) fn check(round: RoundNumber, files: &RoundFiles, record: &m
     verdicts(round, files, &last, record);
     winner(round, files, &last, record);
     superseded(round, files, &last, record);
-    duels(round, files, record);
 }
 
 /// The last line about each thing.
@@ -151,64 +150,5 @@ fn superseded(round: RoundNumber, files: &RoundFiles, last: &Last, record: &mut 
                 None => "the result that was replaced is not kept".to_owned(),
             },
         );
-    }
-}
-
-/// Winners of duels in reports against the verdicts they were made from.
-fn duels(round: RoundNumber, files: &RoundFiles, record: &mut Record) {
-    for name in files
-        .ledger
-        .keys()
-        .filter(|name| name.starts_with("duels/"))
-    {
-        let mut told: HashMap<Stem, DuelWinner> = HashMap::new();
-        let mut key = None;
-        for DuelVerdict { input, output } in lines(files, name) {
-            key = Some(input.match_key);
-            told.insert(input.bound.prompt.stem, output.winner);
-        }
-        // When a side showed something else later, the match was judged again under a longer key.
-        let again = format!("{}_pictures_", name.trim_end_matches(".jsonl"));
-        if files.ledger.keys().any(|other| other.starts_with(&again)) {
-            continue;
-        }
-        let Some(report) = key.and_then(|key| report_of(round, files, &key)) else {
-            continue;
-        };
-        let other = report.report.duels.iter().find(|duel| {
-            told.get(&duel.name)
-                .is_some_and(|winner| *winner != duel.winner)
-        });
-        record.expect(
-            other.is_none(),
-            Code::LedgerDecision,
-            Some(round),
-            &report.path,
-            || {
-                let stem = other.map_or("", |duel| duel.name.as_str());
-                format!(
-                    "the duel of {stem} has another winner than in {}",
-                    format_args!("rounds/{round}/ledger/{name}")
-                )
-            },
-        );
-    }
-}
-
-/// The report of a match by its key, `round/0/match/{left}/{right}` or `round/0/compare/{left}_{r}/{right}`.
-fn report_of<'a>(
-    round: RoundNumber,
-    files: &'a RoundFiles,
-    key: &str,
-) -> Option<&'a super::super::model::ReportFile> {
-    let mut words = key.strip_prefix(&format!("round/{round}/"))?.split('/');
-    let (kind, left, right) = (words.next()?, words.next()?, Hotkey::new(words.next()?));
-    match kind {
-        "match" => files.report(left, &right, None),
-        "compare" => {
-            let (left, repeat) = left.rsplit_once('_')?;
-            files.report(left, &right, repeat.parse().ok())
-        }
-        _ => None,
     }
 }

@@ -3,6 +3,7 @@
 pub(super) mod audits;
 pub(super) mod builds;
 pub(super) mod decisions;
+pub(super) mod duel_verdicts;
 pub(super) mod files;
 pub(super) mod later;
 pub(super) mod leader;

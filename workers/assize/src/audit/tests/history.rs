@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use schema::{Hotkey, paths};
-use serde_json::json;
+use schema::{
+    Hotkey,
+    paths::{self, LedgerFile},
+};
+use serde_json::{Value, json};
 
 use super::super::{AuditOptions, Code, Severity, audit, run};
 use super::world::{
@@ -273,6 +276,68 @@ fn a_result_replaced_in_the_open_is_only_noted() {
         .find(|finding| finding.code == Code::Replaced)
         .unwrap();
     assert_eq!(replaced.severity, Severity::Note, "{replaced:?}");
+}
+
+/// What `assize round redraw` leaves behind: another result in its row and report, the old one kept, and who asked for it and why.
+#[test]
+fn a_round_whose_pictures_were_drawn_anew_is_accepted() {
+    let git = Git::finished();
+    let path = paths::duels_report(ROUND, &schema::Side::Leader, &Hotkey::new(C));
+    let matrix = paths::matches_matrix(ROUND);
+    let whole = String::from_utf8(finished()[&matrix].clone()).unwrap();
+    let sides = [("leader", "generated_1"), (C, "submitted")];
+    let ledger = |file: LedgerFile| paths::ledger(ROUND, &file);
+    let lines = |lines: &[Value]| -> Vec<u8> {
+        let text: Vec<String> = lines.iter().map(|line| format!("{line}\n")).collect();
+        text.concat().into_bytes()
+    };
+    let files = Files::from([
+        (
+            matrix,
+            whole
+                .replace(&format!("leader,{C},-0.25"), &format!("leader,{C},-0.125"))
+                .into_bytes(),
+        ),
+        (path.clone(), report("leader", C, sides, -1)),
+        (
+            ledger(LedgerFile::Superseded(format!("duels_leader-{C}.json"))),
+            finished()[&path].clone(),
+        ),
+        (
+            ledger(LedgerFile::Decisions),
+            lines(&[json!({
+                "kind": "result_superseded", "matrix": "matches", "left": "leader", "right": C, "score": -2,
+                "margin": -0.25, "shown_sha256": "55", "because": "a side shows other modules or pictures",
+            })]),
+        ),
+        (
+            ledger(LedgerFile::Operators),
+            lines(&[json!({
+                "at": "2026-02-02T15:19:00Z", "operator": "ann", "action": "draw-anew", "target": "round/0/tournament",
+                "reason": "the renderer was broken", "before": null, "after": {"jobs": []},
+            })]),
+        ),
+    ]);
+    git.commit(
+        "assize@example.org",
+        "Match report: leader vs 5CCCCCCCCC\nUpdate matches matrix for round 0\n\nAssize-Step: round/0/tournament\nAssize-Attempt: 1",
+        &files,
+    );
+    let report = git.audit();
+    // The small competition's round is closed without a checkpoint, whatever its ledger tells.
+    assert_eq!(
+        problems(&report),
+        [Code::LedgerOpen],
+        "{:#?}",
+        report.findings
+    );
+    let replaced = messages(&report, Code::Replaced);
+    assert_eq!(replaced.len(), 1, "the report says nothing beside its row");
+    assert!(
+        replaced[0].contains("from -0.25 to -0.125"),
+        "{}",
+        replaced[0]
+    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What the ledger's lines tell against what is published, and what they tell beside it.
 
 use schema::files::{Duel, DuelDetail, DuelWinner, MatchReport, Verdict};
+use schema::paths::LedgerFile;
 use schema::{Hotkey, LeftSide, RoundNumber, Side, StateFile as _, paths};
 use workflow::engine::MirrorChange;
 use workflow::round::entry::Prompt;
@@ -77,9 +78,14 @@ fn winner_line(winner: &str) -> MirrorChange {
 
 /// The verdict of a duel of the leader against C.
 fn duel_line(prompt: usize, winner: DuelWinner) -> MirrorChange {
+    measured_duel_line("", prompt, winner)
+}
+
+/// The same in another measurement of the match, by the end of its key.
+fn measured_duel_line(measurement: &str, prompt: usize, winner: DuelWinner) -> MirrorChange {
     DuelVerdict {
         input: DuelInput {
-            match_key: format!("round/{ROUND}/match/leader/{C}"),
+            match_key: format!("round/{ROUND}/match/leader/{C}{measurement}"),
             pairing: Pairing {
                 round: ROUND,
                 matrix: Pairing::MATCHES.to_owned(),
@@ -132,6 +138,55 @@ fn a_ledger_that_tells_what_is_published_holds() {
         duel_line(7, DuelWinner::Draw),
     ]);
     assert_eq!(found(&files), []);
+}
+
+/// The report shows left as the winner of the first prompt.
+#[test]
+fn verdicts_of_runs_beside_earlier_judgements_and_older_pictures_say_nothing_of_the_report() {
+    let (left, draw) = (DuelWinner::Left, DuelWinner::Draw);
+    let in_measurement = |of: &str, winner| measured_duel_line(of, 0, winner);
+    let superseded = |shown: &str| MirrorChange::AppendLine {
+        path: paths::ledger(ROUND, &LedgerFile::Decisions),
+        line: format!(
+            r#"{{"kind":"result_superseded","matrix":"matches","left":"leader","right":"{C}","score":0,"margin":0.0,"shown_sha256":"{shown}","because":"drawn anew"}}"#
+        ),
+    };
+    for accepted in [
+        vec![in_measurement("", left), in_measurement("/run/1", draw)],
+        vec![
+            in_measurement("", draw),
+            in_measurement("/judgement/1", left),
+            in_measurement("/judgement/1/run/1", draw),
+        ],
+        vec![
+            in_measurement("", draw),
+            in_measurement("/pictures/0123456789ab", left),
+        ],
+        vec![
+            in_measurement("", draw),
+            in_measurement("/pictures/0123456789ab", draw),
+            superseded("0123456789abcdef"),
+            in_measurement("/pictures/aa23456789ab", left),
+        ],
+    ] {
+        assert_eq!(found(&told(&accepted)), [], "{accepted:?}");
+    }
+    for refused in [
+        vec![
+            in_measurement("", left),
+            in_measurement("/judgement/1", draw),
+        ],
+        vec![
+            in_measurement("", left),
+            in_measurement("/pictures/0123456789ab", draw),
+        ],
+    ] {
+        let found = found(&told(&refused));
+        assert!(
+            matches!(&found[..], [(Code::LedgerDecision, Severity::Error, _)]),
+            "{found:?}"
+        );
+    }
 }
 
 #[test]

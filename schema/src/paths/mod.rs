@@ -3,9 +3,11 @@
 //! One function a file, so that no path is spelled anywhere else; [`classify`] is their inverse.
 
 mod classify;
+mod report_names;
 mod state_path;
 
 pub use classify::classify;
+pub use report_names::ReportNames;
 pub use state_path::{HandMadeFile, LedgerFile, StatePath};
 
 use crate::{Hotkey, LeftSide, RoundNumber, Side};

@@ -107,7 +107,7 @@ struct Walk<'a> {
     repository: &'a Repository,
     history: &'a History,
     competition: &'a Competition,
-    /// Pairs whose row was replaced: round, left side's short name, right side.
+    /// Pairs whose row was replaced: round, left side as in the report's name, right side.
     replaced: HashSet<(RoundNumber, String, String)>,
     /// Old versions that this clone lacks.
     unreadable: Cell<usize>,
@@ -144,9 +144,10 @@ impl Walk<'_> {
                 }
             }
             if !replaced.is_empty() {
-                let pairs = replaced
-                    .iter()
-                    .map(|((left, right), _, _)| (round, short_left(left), right.clone()));
+                // The report's name has the left side short, or whole where hotkeys begin alike.
+                let pairs = replaced.iter().flat_map(|((left, right), _, _)| {
+                    [short_left(left), left.clone()].map(|left| (round, left, right.clone()))
+                });
                 self.replaced.extend(pairs);
                 self.replaced_rows(path, round, version, &replaced, is_matches, record);
             }

@@ -3,7 +3,7 @@
 use schema::{
     Hotkey, LeftSide, Side,
     files::{AuditLeft, MatchReport},
-    paths,
+    paths::ReportNames,
 };
 use workflow::{
     db::{records::Record, recovered::Recovered},
@@ -28,9 +28,10 @@ pub(super) fn plan(
     plan: &mut Plan,
 ) -> anyhow::Result<()> {
     let prompts = seeded.prompts();
+    let names = ReportNames::new(seeded.submissions.challengers());
     let mut published = Vec::new();
     for (left, right, margin) in round.matches.rows() {
-        let path = paths::duels_report(round.number, &Side::from(left), right);
+        let path = names.duels_report(round.number, &Side::from(left), right);
         let (how, output) = measured(round, &path, margin, prompts.len());
         let input = MatchInput {
             round: round.number,
@@ -52,7 +53,7 @@ pub(super) fn plan(
         let Some(side) = AuditLeft::parse(left) else {
             continue;
         };
-        let path = paths::audit_report(round.number, &report_side(&side), right, side.repeat());
+        let path = names.audit_report(round.number, &report_side(&side), right, side.repeat());
         let (how, output) = measured(round, &path, margin, prompts.len());
         let input = CompareInput {
             round: round.number,

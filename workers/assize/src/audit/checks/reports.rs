@@ -2,8 +2,9 @@
 //!
 //! Source: judge, section 3 and 5; "Invariants that hold in the real data" 5 of the state repository's specification.
 
-use schema::files::DuelWinner;
 use schema::files::report::score_and_margin;
+use schema::files::{DuelWinner, Submissions};
+use schema::paths::ReportNames;
 use schema::{LeftSide, RoundNumber, Side, Stem};
 
 use super::super::code::{Code, Severity};
@@ -24,9 +25,11 @@ pub(in super::super) fn check(round: RoundNumber, files: &RoundFiles, record: &m
     if let Some(prompts) = &mut prompts {
         prompts.sort_by(|one, other| one.0.cmp(&other.0));
     }
+    let submissions = files.submissions.as_ref();
+    let names = ReportNames::new(submissions.map_or_else(Vec::new, Submissions::challengers));
     for file in &files.reports {
         sums(round, file, record);
-        sides(round, file, record);
+        sides(round, &names, file, record);
         if let Some(prompts) = &prompts {
             same_prompts(round, file, prompts, record);
         }
@@ -54,9 +57,9 @@ fn sums(round: RoundNumber, file: &ReportFile, record: &mut Record) {
     );
 }
 
-fn sides(round: RoundNumber, file: &ReportFile, record: &mut Record) {
+fn sides(round: RoundNumber, names: &ReportNames, file: &ReportFile, record: &mut Record) {
     let report = &file.report;
-    let fits = report.left.short() == file.left_in_path && report.right == file.right_in_path;
+    let fits = names.of(&report.left) == file.left_in_path && report.right == file.right_in_path;
     record.expect(fits, Code::ReportSides, Some(round), &file.path, || {
         format!(
             "it is the report of {} against {}",

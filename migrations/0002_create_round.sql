@@ -163,3 +163,24 @@ CREATE TABLE build (
     docker_image text,
     PRIMARY KEY (round, hotkey)
 );
+
+-- What people are told, in order. A row is written with the fact it tells; git-sync sends it when the repository shows that fact.
+CREATE TABLE notice (
+    id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    -- None for what concerns no round.
+    round        integer,
+    -- What it is about. The same words are not said twice in a row about one subject.
+    subject      text    NOT NULL,
+    text         jsonb   NOT NULL,
+    -- Whether it waits until everything that was committed by then is in the repository.
+    after_mirror boolean NOT NULL,
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    sent_at      timestamptz,
+    -- It was refused, or could not be sent for too long.
+    given_up_at      timestamptz,
+    given_up_because text,
+    CHECK (sent_at IS NULL OR given_up_at IS NULL),
+    CHECK ((given_up_at IS NULL) = (given_up_because IS NULL))
+);
+CREATE INDEX notice_subject ON notice (round, subject, id DESC);
+CREATE INDEX notice_unsent ON notice (id) WHERE sent_at IS NULL AND given_up_at IS NULL;

@@ -7,6 +7,7 @@
 pub mod chain;
 pub mod clock;
 pub mod clouds;
+pub mod discord;
 pub mod faults;
 mod files;
 pub mod gateway;

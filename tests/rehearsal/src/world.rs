@@ -28,6 +28,7 @@ pub use subnet::Standing;
 use crate::chain::{Ledger, Node, serve_chain};
 use crate::clock::{ChainClock, WorldClock};
 use crate::clouds::{self, Fleet, PodHost};
+use crate::discord;
 use crate::faults::{Faults, Service};
 use crate::gateway::{self, BucketCdn, MinerCdns, OutsideHost, PromptHosts, WorldFetch};
 use crate::git::{self, Remote};
@@ -36,7 +37,7 @@ use crate::http::{Door, serve};
 use crate::miners::Cast;
 use crate::s3::{create_bucket, s3_service};
 use crate::vlm::Vlm;
-use addresses::{BUCKET, PUBLIC_CDN_HOST, REPOSITORY, cloud_keys};
+use addresses::{BUCKET, PUBLIC_CDN_HOST, REPOSITORY, cloud_keys, discord_token};
 use auditor::Auditor;
 use commitments::Commitments;
 use kept::{FolderLock, Kept, Listeners};
@@ -208,6 +209,10 @@ impl World {
         // The vision model.
         let vlm = Vlm::new(options.vlm.clone(), fetch);
         tasks.spawn(serve(listeners.vlm, door(Service::Vlm), vlm.router()));
+
+        // The channel where people are told.
+        let channel = discord::router(&discord_token(options.seed), &dir);
+        tasks.spawn(serve(listeners.discord, door(Service::Discord), channel));
 
         tasks.close();
         stop_on_error.disarm();

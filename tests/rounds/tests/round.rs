@@ -139,6 +139,7 @@ async fn a_round_ends_with_the_winner_that_skill_implies() {
     assert!(!loops.is_empty(), "the seed gives the miner a loop");
     assert_eq!(refused, loops);
 
+    people_were_told(&state_dir, &dishonest);
     the_public_state_is_whole(&clone, &cast, &prompts);
     every_commit_of_ours_is_signed(&clone);
     readers::accept(&clone.folder(), ROUND.0);
@@ -147,6 +148,47 @@ async fn a_round_ends_with_the_winner_that_skill_implies() {
         lag <= 5.0,
         "95 of 100 state files were on the remote within {lag} s"
     );
+}
+
+/// The channel has the round's notices in the order in which things happened, and Discord refused none.
+fn people_were_told(state_dir: &Path, dishonest: &Hotkey) {
+    let messages = std::fs::read_to_string(
+        state_dir
+            .join("world")
+            .join(rehearsal::discord::MESSAGES_FILE),
+    )
+    .unwrap();
+    let embeds: Vec<serde_json::Value> = messages
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["embeds"][0].clone())
+        .collect();
+    let first = |title: &str, text: &str| {
+        let told =
+            |embed: &serde_json::Value| embed["title"] == title && embed.to_string().contains(text);
+        embeds
+            .iter()
+            .position(told)
+            .unwrap_or_else(|| panic!("no {title} with {text:?} in {messages}"))
+    };
+    let miner = dishonest.short();
+    let in_order = [
+        first(
+            "Round 0 Submissions Collected",
+            "/blob/main/rounds/0/seed.json",
+        ),
+        first("Round 0 timeline", "won"),
+        first("Round 0 Audit Requested", miner),
+        first(
+            "Round 0 Audit Completed",
+            &format!("{miner}` vs `leader`: rejected"),
+        ),
+        first(
+            "Round 0 timeline",
+            &format!("{miner} rejected: submitted vs generated #1"),
+        ),
+        first("Round 0 Finalized", "Winner"),
+    ];
+    assert!(in_order.is_sorted(), "{in_order:?} of {messages}");
 }
 
 /// Git accepts every commit of Assize by the key that the repository itself publishes.

@@ -482,6 +482,11 @@ fn round(v: &Variables, rents: bool) -> Result<RoundSettings, SettingsError> {
             })?,
         },
         judging: judging(v)?,
+        pause_on_stage_end: v.parsed(
+            "PAUSE_ON_STAGE_END",
+            default.pause_on_stage_end,
+            "true or false",
+        )?,
     })
 }
 
@@ -629,6 +634,7 @@ mod tests {
             ("NEAR_BAND_PROMPTS", "-1"),
             ("NEAR_REPEATS", "21"),
             ("CURTAIL_MATCHES", "perhaps"),
+            ("PAUSE_ON_STAGE_END", "maybe"),
         ] {
             let mut variables = complete();
             variables.0.insert(name.to_owned(), value.to_owned());

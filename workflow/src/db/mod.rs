@@ -15,6 +15,7 @@ pub mod hand_edit;
 pub mod job;
 pub mod measurement;
 pub mod mirror;
+pub mod notice;
 pub mod operator;
 mod pool;
 pub mod queue;

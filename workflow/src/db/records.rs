@@ -3,7 +3,10 @@
 use serde_json::Value;
 use sqlx::{PgConnection, types::Json};
 
-use crate::round::judging::{Judging, Measurement};
+use crate::round::{
+    judging::{Judging, Measurement},
+    notices::NoticeText,
+};
 
 /// One row. Writing the same row again changes nothing but its values.
 #[derive(Debug, Clone, PartialEq)]
@@ -140,6 +143,27 @@ pub enum Record {
         status: String,
         /// Image of a successful build.
         docker_image: Option<String>,
+    },
+    /// The round stops until an operator lets it go on.
+    Pause {
+        /// Round.
+        round: u32,
+    },
+    /// The next round stops too if this one is paused.
+    PauseAlso {
+        /// The round that may be paused.
+        round: u32,
+        /// The one after it.
+        next: u32,
+    },
+    /// What people are told.
+    Notice {
+        /// Round.
+        round: u32,
+        /// What it is about.
+        subject: String,
+        /// What it says.
+        text: NoticeText,
     },
 }
 
@@ -365,6 +389,19 @@ impl Record {
             .bind(hotkey)
             .bind(status)
             .bind(docker_image),
+            Self::Pause { round } => sqlx::query(
+                "INSERT INTO pause (round) SELECT $1
+                 WHERE NOT EXISTS (SELECT FROM pause WHERE round = $1 AND num_nonnulls(job_id, key, name, queue) = 0)",
+            )
+            .bind(*round as i32),
+            Self::PauseAlso { round, next } => sqlx::query(
+                "INSERT INTO pause (round) SELECT $2
+                 WHERE EXISTS (SELECT FROM pause WHERE round = $1 AND num_nonnulls(job_id, key, name, queue) = 0)
+                   AND NOT EXISTS (SELECT FROM pause WHERE round = $2 AND num_nonnulls(job_id, key, name, queue) = 0)",
+            )
+            .bind(*round as i32)
+            .bind(*next as i32),
+            Self::Notice { round, subject, text } => return super::notice::add(conn, *round, subject, text).await,
         }
         .execute(conn)
         .await

@@ -18,6 +18,7 @@ pub mod flows;
 pub mod judge;
 pub mod judging;
 pub mod ledger;
+pub mod notices;
 pub mod steps;
 pub mod waits;
 

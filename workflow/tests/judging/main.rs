@@ -4,5 +4,6 @@
 
 mod curtailment;
 mod noise;
+mod notices;
 mod support;
 mod work;

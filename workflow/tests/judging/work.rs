@@ -188,3 +188,33 @@ async fn the_pods_of_miners_whose_hotkeys_begin_alike_are_numbered_apart(pool: P
     }
     game.done().await;
 }
+
+#[sqlx::test(migrator = "workflow::db::MIGRATOR")]
+async fn the_report_of_a_defender_whose_hotkey_begins_like_another_has_a_name_of_its_own(
+    pool: PgPool,
+) {
+    let (first, second) = ("5Gg1111111A", "5Gg1111111B");
+    let game = Game::start(pool, &[first, second, "C"], 0, plain()).await;
+    game.source(&[(first, true), (second, true)]).await;
+    for miner in [first, second, "C"] {
+        game.plays("leader", miner, 4).await;
+    }
+    game.plays(first, second, 4).await;
+    game.plays(second, "C", -4).await;
+    assert_eq!(game.champion().await.as_str(), second);
+    let reports: Vec<String> = game
+        .published()
+        .await
+        .into_iter()
+        .map(|(path, _)| path)
+        .filter(|path| path.contains("/duels_5Gg"))
+        .collect();
+    assert_eq!(
+        reports,
+        [
+            "rounds/3/5Gg1111111B/duels_5Gg1111111.json",
+            "rounds/3/C/duels_5Gg1111111B.json"
+        ]
+    );
+    game.done().await;
+}

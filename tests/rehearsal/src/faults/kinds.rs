@@ -23,12 +23,15 @@ pub enum Service {
     Vlm,
     /// The object store.
     S3,
+    /// Discord's webhooks.
+    Discord,
 }
 
 impl Service {
     /// All services, in the order of their names.
-    pub const ALL: [Service; 9] = [
+    pub const ALL: [Service; 10] = [
         Service::Chain,
+        Service::Discord,
         Service::Gateway,
         Service::Git,
         Service::GitHub,
@@ -51,6 +54,7 @@ impl Service {
             Service::RunPod => "runpod",
             Service::Vlm => "vlm",
             Service::S3 => "s3",
+            Service::Discord => "discord",
         }
     }
 }

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::kept::Ports;
 use crate::clouds::CloudKeys;
+use crate::discord::CHANNEL;
 
 /// Everything a client of the world has to be configured with. The keys are the world's own and open nothing else.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +57,8 @@ pub struct Addresses {
     pub git_remote_http: String,
     /// The branch that carries the state.
     pub branch: String,
+    /// Discord's webhook of the channel that is told of everything: whoever has it can write there.
+    pub discord_webhook: String,
     /// The subnet.
     pub netuid: u16,
 }
@@ -95,9 +98,18 @@ impl Addresses {
             git_remote_path,
             git_remote_http: format!("{}/{REPOSITORY}.git", http(ports.git)),
             branch: "main".to_owned(),
+            discord_webhook: format!(
+                "{}/api/webhooks/{CHANNEL}/{}",
+                http(ports.discord),
+                discord_token(seed)
+            ),
             netuid: crate::chain::NETUID,
         }
     }
+}
+
+pub(super) fn discord_token(seed: u64) -> String {
+    key(seed, "discord")
 }
 
 pub(super) fn cloud_keys(seed: u64) -> CloudKeys {

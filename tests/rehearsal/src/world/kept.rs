@@ -37,6 +37,9 @@ pub(super) struct Ports {
     pub runpod: u16,
     pub vlm: u16,
     pub s3: u16,
+    /// Chosen at the next start of a world that had none.
+    #[serde(default)]
+    pub discord: u16,
 }
 
 pub(super) struct Listeners {
@@ -49,6 +52,7 @@ pub(super) struct Listeners {
     pub runpod: TcpListener,
     pub vlm: TcpListener,
     pub s3: TcpListener,
+    pub discord: TcpListener,
 }
 
 /// Keeps another world out of the folder while it lives.
@@ -130,6 +134,7 @@ impl Listeners {
             runpod: listen("runpod", ports.runpod).await?,
             vlm: listen("vlm", ports.vlm).await?,
             s3: listen("s3", ports.s3).await?,
+            discord: listen("discord", ports.discord).await?,
         })
     }
 
@@ -145,6 +150,7 @@ impl Listeners {
             runpod: port(&self.runpod)?,
             vlm: port(&self.vlm)?,
             s3: port(&self.s3)?,
+            discord: port(&self.discord)?,
         })
     }
 }

@@ -4,6 +4,7 @@
 
 mod duels;
 mod fallen;
+mod paused;
 mod redrawn;
 mod scenario;
 mod world;

@@ -240,6 +240,16 @@ impl Scenario for Run {
     /// The tournament publishes what it finds measured when it looks. How that falls into commits depends on when; what is
     /// said in the end does not.
     fn settle(&self, table: &str, rows: &mut Vec<Value>) {
+        if table == "notice" {
+            // People are told of what was seen on the way, too.
+            let is_of_the_way = |row: &Value| {
+                let subject = row["subject"].as_str().unwrap_or_default();
+                ["timeline", "request/", "audit/"]
+                    .iter()
+                    .any(|begin| subject.starts_with(begin))
+            };
+            rows.retain(|row| !is_of_the_way(row));
+        }
         if table != "mirror_file" {
             return;
         }
@@ -289,7 +299,7 @@ fn timeless(value: &mut Value) {
 }
 
 /// What is replaced in texts, and by what.
-static PATTERNS: LazyLock<[(Regex, &str); 3]> = LazyLock::new(|| {
+static PATTERNS: LazyLock<[(Regex, &str); 4]> = LazyLock::new(|| {
     let names = [DURATIONS, BLOCKS].concat().join("|");
     let moment = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)";
     let number = format!(r#""({names})": ?(\[[^\]]*\]|[0-9.]+)"#);
@@ -298,6 +308,7 @@ static PATTERNS: LazyLock<[(Regex, &str); 3]> = LazyLock::new(|| {
         (Regex::new(moment).unwrap(), "MOMENT"),
         (Regex::new(&number).unwrap(), "\"$1\": null"),
         (Regex::new(block).unwrap(), "round/next/block"),
+        (Regex::new(r"<t:\d+:f>").unwrap(), "MOMENT"),
     ]
 });
 

@@ -224,6 +224,7 @@ async fn apply(
 }
 
 /// Why a `state.json` that people own does not fit the round: only PAUSED, or the stage in which the round is, can be set.
+/// Of the round before only what a person saw who edits while it ends: PAUSED, and FINALIZING to take that back.
 async fn unfit_state(conn: &mut PgConnection, content: &[u8]) -> anyhow::Result<Option<String>> {
     let state = State::parse(&paths::state(), content)?;
     let round = state.current_round;
@@ -235,6 +236,11 @@ async fn unfit_state(conn: &mut PgConnection, content: &[u8]) -> anyhow::Result<
     let Some((current, stage)) = current else {
         return Ok(None);
     };
+    let has_just_ended = current == round.next().0 as i32
+        && matches!(state.stage, Stage::Paused | Stage::Finalizing);
+    if has_just_ended {
+        return Ok(None);
+    }
     if current != round.0 as i32 {
         return Ok(Some(format!(
             "state.json: expected current_round {current}, found {round}"
@@ -257,19 +263,36 @@ async fn apply_stage(
     operator: &Operator<'_>,
 ) -> anyhow::Result<()> {
     let state = State::parse(&paths::state(), content)?;
-    let round = state.current_round.0 as i32;
-    let filter = Filter {
-        round: Some(round),
-        ..Filter::default()
-    };
-    let changed = if says_paused(content) {
-        db::operator::pause(conn, &filter, operator).await?
-    } else {
+    let is_paused = says_paused(content);
+    if !is_paused {
         db::conflict::withdraw(conn, &paths::state()).await?;
-        db::operator::resume(conn, &filter, operator).await?
-    };
-    tracing::info!(round.number = round, stage = %state.stage, jobs = changed, "the stage was set by hand");
+    }
+    let mut changed = 0;
+    for round in rounds_meant(conn, &state).await? {
+        let filter = Filter {
+            round: Some(round),
+            ..Filter::default()
+        };
+        changed += if is_paused {
+            db::operator::pause(conn, &filter, operator).await?
+        } else {
+            db::operator::resume(conn, &filter, operator).await?
+        };
+    }
+    tracing::info!(round.number = %state.current_round, stage = %state.stage, jobs = changed, "the stage was set by hand");
     Ok(())
+}
+
+/// The round that a `state.json` names, and the next one if it has begun meanwhile: whoever pauses a round that ends wants the
+/// competition to stand still.
+async fn rounds_meant(conn: &mut PgConnection, state: &State) -> sqlx::Result<Vec<i32>> {
+    let named = state.current_round.0 as i32;
+    let begun: Option<i32> =
+        sqlx::query_scalar("SELECT round FROM round WHERE round = $1 AND stage <> 'closed'")
+            .bind(named + 1)
+            .fetch_optional(conn)
+            .await?;
+    Ok([named].into_iter().chain(begun).collect())
 }
 
 /// A version of a file in the record of actions.

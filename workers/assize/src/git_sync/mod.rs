@@ -28,6 +28,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use workflow::db;
 
+use notices::Teller;
+
 use crate::{
     clients::discord::{DiscordNotices, NoNotices, Notices},
     egress::Egress,
@@ -57,7 +59,7 @@ pub(crate) const LARGEST_KEPT_BYTES: usize = 4 * 1024 * 1024;
 pub struct GitSync {
     pool: PgPool,
     mirror: Arc<MirrorRepository>,
-    notices: Arc<dyn Notices>,
+    teller: Teller,
     poll_every: Duration,
 }
 
@@ -86,7 +88,13 @@ impl GitSync {
                 Arc::new(DiscordNotices::new(egress, webhook.clone())?)
             }
         };
-        Self::with_options(pool, options, notices).await
+        let mut sync = Self::with_options(pool.clone(), options, notices.clone()).await?;
+        let files = format!(
+            "https://github.com/{}/blob/{}/",
+            settings.github_repository, settings.branch
+        );
+        sync.teller = Teller::new(pool, notices, files);
+        Ok(sync)
     }
 
     /// The same with options of the repository instead of settings.
@@ -112,9 +120,9 @@ impl GitSync {
         })
         .await??;
         Ok(Self {
+            teller: Teller::new(pool.clone(), notices, String::new()),
             pool,
             mirror: Arc::new(mirror),
-            notices,
             poll_every: POLL_EVERY,
         })
     }
@@ -161,6 +169,7 @@ impl GitSync {
         let mut listener = PgListener::connect_with(&self.pool).await?;
         listener.listen(db::MIRROR_CHANNEL).await?;
         self.begin().await?;
+        let _telling = self.teller.start();
         let mut next_poll = Instant::now() + self.poll_every;
         loop {
             still_holds(&mut holder).await?;
@@ -170,7 +179,7 @@ impl GitSync {
                 next_poll = Instant::now() + self.poll_every;
             }
             self.push_all().await?;
-            notices::tell(&self.pool, self.notices.as_ref()).await?;
+            self.teller.look();
             let wake = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 () = tokio::time::sleep_until(next_poll) => Wake::Fetch,
@@ -241,7 +250,7 @@ impl GitSync {
     pub async fn drain(&self) -> anyhow::Result<bool> {
         self.begin().await?;
         self.push_all().await?;
-        notices::tell(&self.pool, self.notices.as_ref()).await?;
+        self.teller.tell().await?;
         let (waiting, _) = db::mirror::lag(&mut *self.pool.acquire().await?).await?;
         Ok(waiting == 0)
     }

@@ -7,6 +7,7 @@ mod collect;
 mod declare;
 mod deploy_pod;
 mod download;
+mod end_stage;
 mod finalize;
 mod find_build_run;
 mod fingerprint_prompt;
@@ -46,6 +47,7 @@ pub use collect::CollectHandler;
 pub use declare::DeclareHandler;
 pub use deploy_pod::DeployPodHandler;
 pub use download::DownloadHandler;
+pub use end_stage::EndStageHandler;
 pub use finalize::FinalizeHandler;
 pub use find_build_run::FindBuildRunHandler;
 pub use fingerprint_prompt::FingerprintPromptHandler;
@@ -130,6 +132,8 @@ pub struct RoundSettings {
     pub duel_thresholds: DuelThresholds,
     /// How matches are measured, for rounds that open from now on.
     pub judging: Judging,
+    /// `PAUSE_ON_STAGE_END`: whether an operator has to let the round go on to FINALIZING and to the next OPEN.
+    pub pause_on_stage_end: bool,
 }
 
 impl Default for RoundSettings {
@@ -153,6 +157,7 @@ impl Default for RoundSettings {
             vlm_model: vlm_calls::MODEL.to_owned(),
             duel_thresholds: DuelThresholds::default(),
             judging: Judging::default(),
+            pause_on_stage_end: false,
         }
     }
 }
@@ -185,6 +190,9 @@ pub fn registry(services: &Services, settings: &RoundSettings) -> Registry {
             pool: s.pool.clone(),
         })
         .step::<steps::EnterStage, _>(WithoutWork)
+        .step::<steps::EndStage, _>(EndStageHandler {
+            pause_on_stage_end: settings.pause_on_stage_end,
+        })
         .step::<steps::StartBuilds, _>(WithoutWork)
         .step::<steps::ReportGeneration, _>(WithoutWork)
         .step::<steps::Declare, _>(DeclareHandler {

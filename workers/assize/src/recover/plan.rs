@@ -241,6 +241,8 @@ fn declaration(round: &PublicRound, plan: &mut Plan) -> anyhow::Result<()> {
     let input = DeclareInput {
         round: round.number,
         champion,
+        without_submissions: round.seeded.is_none(),
+        pauses: round.is_paused,
     };
     plan.jobs.push(Recovered::step::<Declare>(&input, winner)?);
     Ok(())

@@ -175,11 +175,17 @@ fn stage_reached(clone: &StateClone, state: &State) -> anyhow::Result<Stage> {
     if state.stage != Stage::Paused {
         return Ok(state.stage);
     }
+    let round = state.current_round;
+    // PAUSE_ON_STAGE_END stops a round before a stage that `state.json` never named: what came with it tells which.
+    if clone.find::<Winner>(&paths::winner(round))?.is_some() {
+        return Ok(Stage::Finalizing);
+    }
     let path = paths::state();
     clone
         .versions::<State>(&path)
-        .find(|then| then.current_round == state.current_round && then.stage != Stage::Paused)
+        .find(|then| then.current_round == round && then.stage != Stage::Paused)
         .map(|then| then.stage)
+        .or_else(|| state.next_stage_eta.map(|_| Stage::Open))
         .context("the competition is paused and the history does not tell at which stage; set the stage in state.json first")
 }
 

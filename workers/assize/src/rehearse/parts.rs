@@ -234,7 +234,7 @@ fn settings(
         ssh_passphrase: None,
         ssh_host_keys: Vec::new(),
         webhook_secret: None,
-        discord_webhook: None,
+        discord_webhook: Some(SecretString::from(world.discord_webhook.as_str())),
         s3_endpoint: Url::parse(&world.s3_endpoint)?,
         s3_access_key: world.s3_access_key.clone(),
         s3_secret_key: SecretString::from(world.s3_secret_key.as_str()),

@@ -13,8 +13,9 @@ use crate::{
             Regeneration, RegenerationInput, Tournament, TournamentInput,
         },
         steps::{
-            Collect, CollectInput, Declare, DeclareInput, EnterStage, EnterStageInput, Finalize,
-            FinalizeInput, OpenRound, OpenedRound, RoundInput, SeedInput, SeedRound, Seeded,
+            Collect, CollectInput, Declare, DeclareInput, EndStage, EndStageInput, EnterStage,
+            EnterStageInput, Finalize, FinalizeInput, OpenRound, OpenedRound, RoundInput,
+            SeedInput, SeedRound, Seeded,
         },
     },
 };
@@ -61,7 +62,8 @@ impl FlowDefinition for Round {
             .await?;
 
         // Without a submission the leader defends, and the round is public like any other (collection, weakness W1).
-        let champion = if collected.accepted.is_empty() {
+        let without_submissions = collected.accepted.is_empty();
+        let champion = if without_submissions {
             Side::Leader
         } else {
             let submissions = collected.accepted.clone();
@@ -75,14 +77,22 @@ impl FlowDefinition for Round {
             compete(flow, round, &opened, submissions, seeded).await?
         };
 
+        let pauses = pauses_before(flow, round, Stage::Finalizing).await?;
         let winner = flow
-            .step::<Declare>(DeclareInput { round, champion })
+            .step::<Declare>(DeclareInput {
+                round,
+                champion,
+                without_submissions,
+                pauses,
+            })
             .await?;
+        let pauses = pauses_before(flow, round, Stage::Open).await?;
         let finalized = flow
             .step::<Finalize>(FinalizeInput {
                 round,
                 schedule,
                 winner: winner.clone(),
+                pauses,
             })
             .await?;
         Ok(RoundOutput {
@@ -90,6 +100,12 @@ impl FlowDefinition for Round {
             next: finalized.next.map(|_| round.next()),
         })
     }
+}
+
+/// Whether an operator wants to be asked before `next` begins.
+async fn pauses_before(flow: &Flow, round: RoundNumber, next: Stage) -> Result<bool, FlowError> {
+    let end = flow.step::<EndStage>(EndStageInput { round, next }).await?;
+    Ok(end.pauses)
 }
 
 type Submissions = Vec<(schema::Hotkey, schema::files::Submission)>;

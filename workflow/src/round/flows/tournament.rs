@@ -100,7 +100,7 @@ impl Reconciler for Tournament {
         waits_for.extend(standing.redrawn.iter().cloned());
         // What nobody needs any more is cancelled in a pass before the last: its end wakes us.
         let is_over = waits_for.is_empty() && moot.is_empty();
-        let mut effects = publish(input, &standing, &wanted, is_over);
+        let mut effects = publish(input, &standing, &timeline, &wanted, is_over);
         if is_over {
             effects.starts = plan.last_releases()?;
         }

@@ -13,7 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     engine::{Effects, Step},
-    round::{ledger::Decision, queues},
+    round::{
+        ledger::Decision,
+        notices::{self, SUBMISSIONS},
+        queues,
+    },
 };
 
 /// Asks the chain.
@@ -86,7 +90,15 @@ impl Step for Collect {
                 reason: rejected.reason.clone(),
             });
         let lines = std::iter::once(collected).chain(rejected);
-        Effects::default().publish(
+        let records = output
+            .accepted
+            .is_empty()
+            .then(|| notices::no_submissions(input.round).about(input.round, SUBMISSIONS));
+        let effects = Effects {
+            records: records.into_iter().collect(),
+            ..Effects::default()
+        };
+        effects.publish(
             messages::ledger(input.round),
             lines.map(|line| line.append(input.round)).collect(),
         )

@@ -10,7 +10,12 @@ use serde::{Deserialize, Serialize};
 use crate::{
     db::records::Record,
     engine::{Effects, MirrorChange, Publication, Step},
-    round::{ledger::Decision, queues, steps::enter_stage},
+    round::{
+        ledger::Decision,
+        notices::{self, WINNER},
+        queues,
+        steps::end_stage,
+    },
 };
 
 /// Writes `winner.json`.
@@ -23,6 +28,12 @@ pub struct DeclareInput {
     pub round: RoundNumber,
     /// Champion of the timeline.
     pub champion: Side,
+    /// Whether the leader is champion because nobody took part.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub without_submissions: bool,
+    /// Whether the round stops here until an operator sets stage FINALIZING.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pauses: bool,
 }
 
 impl Step for Declare {
@@ -40,12 +51,14 @@ impl Step for Declare {
         Some(input.round.0)
     }
 
-    /// Winner and stage travel together: a reader never sees FINALIZING without a winner.
+    /// Winner and stage travel together: a reader never sees FINALIZING without a winner. So does the notice, which is sent
+    /// when both are public (weakness W22).
     fn effects(input: &DeclareInput, output: &Winner) -> Effects {
         let round = input.round;
+        let stage = end_stage::public_stage(Stage::Finalizing, input.pauses);
         let state = State {
             current_round: round,
-            stage: Stage::Finalizing,
+            stage,
             next_stage_eta: None,
         };
         let changes = vec![
@@ -65,15 +78,17 @@ impl Step for Declare {
         ];
         let message = messages::joined([
             messages::winner(round, &input.champion),
-            messages::update_state(Stage::Finalizing, false, false, round),
+            messages::update_state(stage, false, false, round),
         ]);
-        let records = vec![
-            Record::Winner {
-                round: round.0,
-                winner: input.champion.as_str().to_owned(),
-            },
-            enter_stage::record(round, Stage::Finalizing),
-        ];
+        let mut records = end_stage::records(round, Stage::Finalizing, input.pauses);
+        records.push(Record::Winner {
+            round: round.0,
+            winner: input.champion.as_str().to_owned(),
+        });
+        records.push(
+            notices::finalized(round, &input.champion, !input.without_submissions)
+                .about(round, WINNER),
+        );
         Effects {
             records,
             publication: Some(Publication {

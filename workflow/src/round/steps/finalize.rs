@@ -13,8 +13,9 @@ use crate::{
     engine::{Effects, MirrorChange, NewJob, Publication, Step},
     round::{
         flows::Round,
+        notices::{self, LEADER, NEXT},
         queues,
-        steps::{RoundInput, enter_stage},
+        steps::{RoundInput, end_stage},
     },
 };
 
@@ -30,6 +31,9 @@ pub struct FinalizeInput {
     pub schedule: Schedule,
     /// Its winner.
     pub winner: Winner,
+    /// Whether the next round stops before it opens, until an operator sets stage OPEN.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pauses: bool,
 }
 
 /// What follows.
@@ -69,9 +73,11 @@ impl Step for Finalize {
             Some(_) => (next_round, Stage::Open, Some(output.start)),
             None => (input.round, Stage::Finished, None),
         };
+        let pauses = input.pauses && output.next.is_some();
+        let public_stage = end_stage::public_stage(stage, pauses);
         let state = State {
             current_round: round,
-            stage,
+            stage: public_stage,
             next_stage_eta: eta,
         };
         let mut changes = vec![MirrorChange::Put {
@@ -79,7 +85,8 @@ impl Step for Finalize {
             content: state.to_bytes(),
         }];
         let mut starts = Vec::new();
-        let mut records = vec![enter_stage::record(round, stage)];
+        let mut records = end_stage::records(round, stage, pauses);
+        records.extend(told(input.round, output));
         if let Some(schedule) = &output.next {
             changes.push(MirrorChange::Put {
                 path: paths::schedule(next_round),
@@ -90,6 +97,11 @@ impl Step for Finalize {
                 round: input.round.0,
                 stage: "closed".to_owned(),
             });
+            // Who paused this round while it ended wants the next one to wait as well.
+            records.push(Record::PauseAlso {
+                round: input.round.0,
+                next: next_round.0,
+            });
         }
         if output.appended.is_some() {
             changes.push(MirrorChange::Put {
@@ -98,7 +110,7 @@ impl Step for Finalize {
             });
         }
         let message = messages::update_state(
-            stage,
+            public_stage,
             output.next.is_some(),
             output.appended.is_some(),
             round,
@@ -114,4 +126,21 @@ impl Step for Finalize {
             ..Effects::default()
         }
     }
+}
+
+/// What people are told: a new leader first.
+fn told(round: RoundNumber, output: &Finalized) -> Vec<Record> {
+    let entries = &output.leaders.0;
+    let mut told = Vec::new();
+    if let (Some(new), [.., previous, _]) = (&output.appended, entries.as_slice())
+        && new.commit != previous.commit
+    {
+        told.push(notices::leader_changed(round, previous, new).about(round, LEADER));
+    }
+    let next = match &output.next {
+        Some(_) => notices::next_round(round, output.start, entries.last()),
+        None => notices::competition_ended(round),
+    };
+    told.push(next.about(round, NEXT));
+    told
 }

@@ -6,6 +6,7 @@ mod compare_embeddings;
 mod declare;
 mod deploy_pod;
 mod download;
+mod end_stage;
 mod enter_stage;
 mod finalize;
 mod find_build_run;
@@ -31,6 +32,7 @@ pub use compare_embeddings::{BestView, BestViews, CompareEmbeddings, ViewsOfBoth
 pub use declare::{Declare, DeclareInput};
 pub use deploy_pod::{DeployPod, DeployPodInput, DeployPodOutput, Pod};
 pub use download::{Download, DownloadInput, DownloadOutput};
+pub use end_stage::{EndStage, EndStageInput, StageEnd};
 pub use enter_stage::{EnterStage, EnterStageInput};
 pub use finalize::{Finalize, FinalizeInput, Finalized};
 pub use find_build_run::{BuildRun, FindBuildRun, FindBuildRunInput};

@@ -14,6 +14,7 @@ use crate::{
     engine::{Effects, MirrorChange, Publication, Step},
     round::{
         ledger::Decision,
+        notices::{self, SUBMISSIONS},
         queues,
         steps::{Collected, enter_stage},
     },
@@ -106,6 +107,14 @@ impl Step for SeedRound {
             })
             .collect();
         records.push(enter_stage::record(round, Stage::MinerGeneration));
+        let accepted = input.collected.accepted.len();
+        let told = notices::submissions_collected(
+            round,
+            input.collected.committed,
+            accepted,
+            output.deadline_eta,
+        );
+        records.push(told.about(round, SUBMISSIONS));
         let message = messages::seed_prompts_and_submissions(round);
         Effects {
             records,

@@ -159,6 +159,14 @@ impl Observation {
         self.match_margin(&Side::Leader, hotkey).is_none() && !self.is_excluded(hotkey)
     }
 
+    /// Whether every challenger has played its qualification or need not: before that, who leads is not known.
+    pub fn is_qualified(&self) -> bool {
+        !self
+            .challengers
+            .iter()
+            .any(|hotkey| self.lacks_qualification(hotkey))
+    }
+
     fn wins(&self, margin: f64) -> bool {
         wins(margin, self.win_margin)
     }

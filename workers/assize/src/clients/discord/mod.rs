@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::wire::ExchangeError;
 
+pub use workflow::round::notices::NoticeField;
+
 pub use fake::FakeNotices;
 pub use http::{DiscordNotices, NoNotices};
 
@@ -42,17 +44,6 @@ pub struct Notice {
     /// Named values.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<NoticeField>,
-}
-
-/// A named value of a notice.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NoticeField {
-    /// Its name.
-    pub name: String,
-    /// Its value, with Discord's Markdown.
-    pub value: String,
-    /// Whether it may stand beside others.
-    pub inline: bool,
 }
 
 /// Why a notice was not sent.

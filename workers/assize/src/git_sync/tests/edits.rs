@@ -178,6 +178,37 @@ async fn paused_by_hand_stops_the_round_and_what_it_says_meanwhile_waits(pool: P
 }
 
 #[sqlx::test(migrator = "workflow::db::MIGRATOR")]
+async fn a_pause_of_a_round_that_has_just_ended_holds_the_next_one_until_it_is_taken_back(
+    pool: PgPool,
+) {
+    let bench = Bench::new(&pool).await;
+    sqlx::query("INSERT INTO round (round, stage) VALUES (0, 'closed'), (1, 'open')")
+        .execute(&pool)
+        .await
+        .unwrap();
+    // The person saw round 0; what ended it is on its way.
+    bench
+        .world
+        .person(&[("state.json", Some(&state("paused")))]);
+    bench.drain().await;
+    let next = r#"{"current_round":1,"stage":"open","next_stage_eta":null}"#;
+    bench
+        .step(1, "finalize", true, vec![put("state.json", next)])
+        .await;
+    bench.drain().await;
+    let paused = "SELECT count(*) FROM pause WHERE round IN (0, 1)";
+    assert_eq!(bench.scalar::<i64>(paused).await, 2);
+    assert_eq!(bench.world.file("state.json").unwrap(), state("paused"));
+
+    bench
+        .world
+        .person(&[("state.json", Some(&state("finalizing")))]);
+    bench.drain().await;
+    assert_eq!(bench.scalar::<i64>(paused).await, 0);
+    assert_eq!(bench.world.file("state.json").unwrap(), next);
+}
+
+#[sqlx::test(migrator = "workflow::db::MIGRATOR")]
 async fn edits_that_were_made_while_the_clone_was_lost_are_read(pool: PgPool) {
     let bench = Bench::new(&pool).await;
     bench.drain().await;

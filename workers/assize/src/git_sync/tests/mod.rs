@@ -4,6 +4,7 @@
 mod conflicts;
 mod edits;
 mod pushing;
+mod telling;
 
 use std::sync::Arc;
 

@@ -1,12 +1,12 @@
 //! What the outside has not seen yet: reports with their rows, requests and verdicts, in one commit.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use schema::{
     Hotkey, RoundNumber, Side, StateFile as _,
     files::{AuditLeft, report::MatchReport},
     messages,
-    paths::{self, LedgerFile},
+    paths::{self, LedgerFile, ReportNames},
 };
 use sha2::{Digest as _, Sha256};
 
@@ -14,14 +14,19 @@ use super::TournamentInput;
 use crate::{
     db::{measurement::MatchName, records::Record, tournament::Standing},
     engine::{Effects, MirrorChange, Publication},
-    round::{judging::Measurement, ledger},
-    rules::tournament::{self, Decision, PublicRow},
+    round::{
+        judging::Measurement,
+        ledger,
+        notices::{self, NoticeText, TIMELINE},
+    },
+    rules::tournament::{self, Decision, PublicRow, Timeline},
 };
 
 /// Everything that is new.
 pub(super) fn publish(
     input: &TournamentInput,
     standing: &Standing,
+    timeline: &Timeline,
     wanted: &Decision,
     is_over: bool,
 ) -> Effects {
@@ -42,9 +47,13 @@ pub(super) fn publish(
     for row in rows {
         commit.match_row(row);
     }
+    if observation.is_qualified() {
+        commit.tell(notices::timeline(input.round, timeline), TIMELINE);
+    }
     for (left, right, margin) in observation.audits.rows() {
         commit.audit_row(left, right, margin);
     }
+    commit.completed_audits(timeline);
     commit.repeats();
     commit.superseded();
     if wanted.audit_requests != observation.requests {
@@ -53,6 +62,7 @@ pub(super) fn publish(
             wanted.audit_requests.to_bytes(),
             messages::audit_requests(input.round),
         );
+        commit.new_requests(timeline, wanted);
     }
     if wanted.verdicts != observation.verdicts {
         commit.put(
@@ -71,9 +81,12 @@ struct Commit<'a> {
     /// First runs that are not public.
     pending: HashMap<MatchName, (Measurement, Option<&'a MatchReport>)>,
     standing: &'a Standing,
+    names: ReportNames,
     changes: Vec<MirrorChange>,
     said: Vec<String>,
     records: Vec<Record>,
+    /// Miners with an audit that becomes public.
+    audited: BTreeSet<&'a Hotkey>,
 }
 
 impl<'a> Commit<'a> {
@@ -86,9 +99,11 @@ impl<'a> Commit<'a> {
                 .map(|(name, measurement, report)| (name.clone(), (*measurement, report.as_ref())))
                 .collect(),
             standing,
+            names: ReportNames::new(&standing.observation.challengers),
             changes: Vec::new(),
             said: Vec::new(),
             records: Vec::new(),
+            audited: BTreeSet::new(),
         }
     }
 
@@ -115,7 +130,7 @@ impl<'a> Commit<'a> {
         };
         if let Some(report) = report {
             self.put(
-                paths::duels_report(self.round, &left, &right),
+                self.names.duels_report(self.round, &left, &right),
                 report.to_bytes(),
                 messages::match_report(&left, &right),
             );
@@ -126,7 +141,7 @@ impl<'a> Commit<'a> {
         self.shown(name, measurement);
     }
 
-    fn audit_row(&mut self, left: &str, right: &Hotkey, margin: f64) {
+    fn audit_row(&mut self, left: &str, right: &'a Hotkey, margin: f64) {
         let name = MatchName {
             matrix: "audits",
             left: left.to_owned(),
@@ -140,7 +155,8 @@ impl<'a> Commit<'a> {
         };
         if let Some(report) = report {
             self.put(
-                paths::audit_report(self.round, &report.left, right, side.repeat()),
+                self.names
+                    .audit_report(self.round, &report.left, right, side.repeat()),
                 report.to_bytes(),
                 messages::audit_report(&report.left, right),
             );
@@ -149,6 +165,36 @@ impl<'a> Commit<'a> {
         self.measured(&name, margin, report);
         self.said.push(messages::audit_matrix(self.round));
         self.shown(name, measurement);
+        self.audited.insert(right);
+    }
+
+    fn tell(&mut self, text: NoticeText, subject: impl Into<String>) {
+        self.records.push(text.about(self.round, subject));
+    }
+
+    /// People are told of each request that is new or names another defender.
+    fn new_requests(&mut self, timeline: &Timeline, wanted: &Decision) {
+        for (hotkey, request) in &wanted.audit_requests {
+            if self.standing.observation.requests.get(hotkey) == Some(request) {
+                continue;
+            }
+            if let Some(text) = notices::audit_requested(self.round, timeline, hotkey) {
+                self.tell(text, notices::request_subject(hotkey));
+            }
+        }
+    }
+
+    /// People are told how an audit went when the margin that ends it becomes public.
+    fn completed_audits(&mut self, timeline: &Timeline) {
+        for hotkey in std::mem::take(&mut self.audited) {
+            let Some(entry) = timeline.entry(hotkey) else {
+                continue;
+            };
+            let observation = &self.standing.observation;
+            if let Some(text) = notices::audit_completed(self.round, observation, entry) {
+                self.tell(text, notices::audit_subject(hotkey, &entry.defender));
+            }
+        }
     }
 
     /// Runs beside the first, each as one line of the ledger with its verdict on every prompt.

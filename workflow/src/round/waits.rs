@@ -76,8 +76,13 @@ pub fn sentences(unfinished: &Unfinished) -> Vec<String> {
     if let Some((awaited, head)) = unfinished.block {
         let blocks = (awaited - head).max(0);
         let minutes = blocks as f64 * SECONDS_PER_BLOCK as f64 / 60.0;
+        let about = if minutes < 120.0 {
+            format!("{minutes:.0} min")
+        } else {
+            format!("{:.0} h", minutes / 60.0)
+        };
         said.push(format!(
-            "block {awaited}, {blocks} blocks from now (about {minutes:.0} min)"
+            "block {awaited}, {blocks} blocks from now (about {about})"
         ));
     }
     if let Some(moment) = unfinished.moment {
@@ -171,6 +176,18 @@ mod tests {
                 "12 × download",
                 "4 changes to be pushed to the public repository",
             ]
+        );
+    }
+
+    #[test]
+    fn a_block_far_away_is_told_in_hours() {
+        let far = Unfinished {
+            block: Some((6200, 1200)),
+            ..Unfinished::default()
+        };
+        assert_eq!(
+            sentences(&far),
+            ["block 6200, 5000 blocks from now (about 17 h)"]
         );
     }
 

@@ -83,12 +83,25 @@ impl Build {
         format!("{}-{round_label}", commit.short())
     }
 
-    /// The image of a hotkey: `{hotkey10}` and `{tag}` filled into `image_format`, the whole lower-cased.
+    /// The image of a hotkey: `{hotkey10}` or `{hotkey}`, and `{tag}`, filled into `image_format`, the whole lower-cased. Ten
+    /// characters can be those of another miner too; a workflow that pushes by the whole hotkey keeps all images apart.
     pub fn image_of(image_format: &str, hotkey: &Hotkey, tag: &str) -> String {
         image_format
             .replace("{hotkey10}", hotkey.short())
+            .replace("{hotkey}", hotkey.as_str())
             .replace("{tag}", tag)
             .to_lowercase()
+    }
+
+    /// `image` by its digest, which nobody can move to another image: `host/name:tag` becomes `host/name@sha256:…`.
+    pub fn pinned(image: &str, digest: &str) -> String {
+        let named = image.split_once('@').map_or(image, |(named, _)| named);
+        let name = match named.rsplit_once(':') {
+            // A colon before the last slash belongs to the host's port.
+            Some((name, tag)) if !tag.contains('/') => name,
+            _ => named,
+        };
+        format!("{name}@{digest}")
     }
 
     /// The image, when there is one to run: the build succeeded and names it.
@@ -101,3 +114,21 @@ impl Build {
 }
 
 map_file!(Builds, Hotkey, Build, NotYet);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pinned_image_has_its_digest_for_its_tag_and_keeps_its_port() {
+        for (image, pinned) in [
+            ("host.example/a/b:c", "host.example/a/b@sha256:d"),
+            ("host.example:5000/a/b:c", "host.example:5000/a/b@sha256:d"),
+            ("host.example:5000/a/b", "host.example:5000/a/b@sha256:d"),
+            ("debian", "debian@sha256:d"),
+            ("host.example/a:c@sha256:e", "host.example/a@sha256:d"),
+        ] {
+            assert_eq!(Build::pinned(image, "sha256:d"), pinned, "{image}");
+        }
+    }
+}

@@ -30,7 +30,9 @@ use crate::clock::{ChainClock, WorldClock};
 use crate::clouds::{self, Fleet, PodHost};
 use crate::discord;
 use crate::faults::{Faults, Service};
-use crate::gateway::{self, BucketCdn, MinerCdns, OutsideHost, PromptHosts, WorldFetch};
+use crate::gateway::{
+    self, BucketCdn, ImageRegistry, MinerCdns, OutsideHost, PromptHosts, WorldFetch,
+};
 use crate::git::{self, Remote};
 use crate::github::{GitHub, Workflow};
 use crate::http::{Door, serve};
@@ -182,7 +184,7 @@ impl World {
             dir.join("clouds.json"),
             clock.clone(),
             options.clouds,
-            images,
+            images.clone(),
             stop.clone(),
         )?;
         let targon = clouds::targon_router(fleet.clone(), &keys.targon_api_key);
@@ -198,6 +200,7 @@ impl World {
             Arc::new(PodHost::new(fleet.clone(), &keys.verda_generation_token)?),
             Arc::new(BucketCdn::new(PUBLIC_CDN_HOST, &objects.join(BUCKET))),
             Arc::new(MinerCdns::new(cast.clone())),
+            Arc::new(ImageRegistry::new(images)),
             Arc::new(PromptHosts::new(options.prompt_images.clone())),
         ];
         tasks.spawn(serve(

@@ -22,7 +22,7 @@ use crate::{
         clouds::{CloudKind, read_listing},
         embedder::Embeddings,
         github::read_pages,
-        pod, render_service,
+        pod, registry, render_service,
         vlm::read_completion,
     },
     git_sync,
@@ -55,6 +55,7 @@ pub const ENTRY_POINTS: &[EntryPoint] = &[
     ("render_query", render_query),
     ("cloud_reply", cloud_reply),
     ("github_reply", github_reply),
+    ("registry_reply", registry_reply),
     ("completion", completion),
     ("hand_edit", hand_edit),
 ];
@@ -247,6 +248,11 @@ pub fn cloud_reply(data: &[u8]) {
 /// Pages of GitHub's lists.
 pub fn github_reply(data: &[u8]) {
     read_pages(data);
+}
+
+/// What a container registry answers.
+pub fn registry_reply(data: &[u8]) {
+    registry::read_answer(data);
 }
 
 /// The envelope around what the model says.

@@ -16,6 +16,7 @@ use crate::{
         object_store::{ObjectStore, S3ObjectStore, S3Settings},
         pod::{HttpPods, PodSettings},
         prompt_images::HttpPromptImages,
+        registry::{HttpRegistry, RegistrySettings},
         render_service::{CachedRenderService, HttpRenderService, RenderSettings},
         vlm::{HttpVlm, VlmSettings},
     },
@@ -92,6 +93,10 @@ pub fn services(pool: PgPool, settings: &Settings) -> anyhow::Result<Services> {
                 token: settings.github_token.clone(),
                 deadline: GITHUB_DEADLINE,
             },
+        )),
+        registry: Arc::new(HttpRegistry::new(
+            egress.clone(),
+            RegistrySettings::default(),
         )),
         clouds: settings
             .clouds

@@ -36,6 +36,20 @@ pub async fn fire(
     .await
 }
 
+/// Fires an event anew: whoever asks from now on is told this payload. Who was told another before keeps it.
+pub async fn correct(
+    conn: &mut PgConnection,
+    name: &str,
+    payload: &Value,
+) -> sqlx::Result<Vec<String>> {
+    sqlx::query("UPDATE event SET payload = $2 WHERE name = $1")
+        .bind(name)
+        .bind(payload)
+        .execute(&mut *conn)
+        .await?;
+    fire(conn, name, payload).await
+}
+
 /// What became due, and when the next thing does.
 #[derive(Debug, Default, sqlx::FromRow)]
 pub struct Promoted {

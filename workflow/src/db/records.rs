@@ -143,6 +143,8 @@ pub enum Record {
         status: String,
         /// Image of a successful build.
         docker_image: Option<String>,
+        /// Digest of its manifest, if the registry told.
+        digest: Option<String>,
     },
     /// The round stops until an operator lets it go on.
     Pause {
@@ -381,14 +383,16 @@ impl Record {
             .bind(outcome)
             .bind(repeats)
             .bind(reason),
-            Self::Build { round, hotkey, status, docker_image } => sqlx::query(
-                "INSERT INTO build (round, hotkey, status, docker_image) VALUES ($1, $2, $3, $4)
-                 ON CONFLICT (round, hotkey) DO UPDATE SET status = excluded.status, docker_image = excluded.docker_image",
+            Self::Build { round, hotkey, status, docker_image, digest } => sqlx::query(
+                "INSERT INTO build (round, hotkey, status, docker_image, digest) VALUES ($1, $2, $3, $4, $5)
+                 ON CONFLICT (round, hotkey) DO UPDATE
+                 SET status = excluded.status, docker_image = excluded.docker_image, digest = excluded.digest",
             )
             .bind(*round as i32)
             .bind(hotkey)
             .bind(status)
-            .bind(docker_image),
+            .bind(docker_image)
+            .bind(digest),
             Self::Pause { round } => sqlx::query(
                 "INSERT INTO pause (round) SELECT $1
                  WHERE NOT EXISTS (SELECT FROM pause WHERE round = $1 AND num_nonnulls(job_id, key, name, queue) = 0)",

@@ -368,6 +368,20 @@ pub async fn build_image(
         .await
 }
 
+/// The digest that an image had when its build was decided, by any round that knows it; the newest first.
+///
+/// # Errors
+///
+/// Whatever the database says.
+pub async fn image_digest(conn: &mut PgConnection, image: &str) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar(
+        "SELECT digest FROM build WHERE docker_image = $1 AND digest IS NOT NULL ORDER BY round DESC, hotkey LIMIT 1",
+    )
+    .bind(image)
+    .fetch_optional(conn)
+    .await
+}
+
 /// A submission of a round: repository and commit.
 ///
 /// # Errors

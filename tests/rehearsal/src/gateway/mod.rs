@@ -1,4 +1,5 @@
-//! One listener for every host name of the outside: miners' CDNs, prompt images, the public CDN of the store, pods.
+//! One listener for every host name of the outside: miners' CDNs, prompt images, the public CDN of the store, pods, the
+//! registry of container images.
 //!
 //! Public files name hosts as they really are (`https://sn12domain.org/…`). A client of the world asks
 //! `http://127.0.0.1:PORT/hosts/sn12domain.org/…` instead; [`loopback_url`] makes one of the other.
@@ -7,6 +8,7 @@ mod bucket;
 mod cdn;
 mod fetch;
 mod prompts;
+mod registry;
 
 use std::sync::Arc;
 
@@ -22,6 +24,7 @@ pub(crate) use cdn::{MinerCdns, short};
 pub(crate) use fetch::WorldFetch;
 pub(crate) use prompts::PromptHosts;
 pub use prompts::PromptImages;
+pub(crate) use registry::{ImageRegistry, image_digest};
 
 /// The host names miners' CDNs end with; before it stand the first ten characters of the hotkey, in lower case.
 pub const CDN_DOMAIN: &str = "cdn.rehearsal.example";

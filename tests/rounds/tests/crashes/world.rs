@@ -17,6 +17,7 @@ use assize::{
         object_store::FakeObjectStore,
         pod::{BatchResults, PodAddress, PodError, PodPrompt, PodState, PodStatus, Pods},
         prompt_images::FakePromptImages,
+        registry::FakeRegistry,
         render_service::{FakeRenderService, RenderService, RenderServiceError, RenderedBundle},
         vlm::FakeVlm,
     },
@@ -152,6 +153,7 @@ impl World {
             embedder: Arc::new(FakeEmbedder::default()),
             vlm: Arc::new(FakeVlm::default()),
             actions: Arc::new(Outside(self.clone())),
+            registry: Arc::new(FakeRegistry::default()),
             clouds: vec![Arc::new(Outside(self.clone()))],
             pods: Arc::new(Outside(self.clone())),
         }

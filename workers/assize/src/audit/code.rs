@@ -176,6 +176,8 @@ codes! {
     BuildsTag = "builds.tag", Builds, Error;
     /// An image is not that of its hotkey and tag, or there is one without success.
     BuildsImage = "builds.image", Builds, Error;
+    /// Different sources were built into images of one name, so that one took the place of the other.
+    BuildsShared = "builds.shared", Builds, Warning;
     /// A build of a finished round was never decided.
     BuildsUndecided = "builds.undecided", Builds, Warning;
 
@@ -255,6 +257,10 @@ codes! {
     LedgerUnreadable = "ledger.unreadable", Ledger, Error;
     /// Published modules have no digest in the ledger, or more than one.
     LedgerArtifact = "ledger.artifact", Ledger, Warning;
+    /// An image has more than one digest in the ledger, or is not the one of its build.
+    LedgerImage = "ledger.image", Ledger, Warning;
+    /// The registry did not tell the digests of images, so nobody can prove that what was audited is what was built.
+    LedgerImageUnproven = "ledger.image_unproven", Ledger, Note;
     /// A published result is not the one that the ledger's lines tell.
     LedgerDecision = "ledger.decision", Ledger, Error;
     /// A result was measured again and the one before is not kept as the ledger says.

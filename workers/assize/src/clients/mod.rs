@@ -17,6 +17,7 @@ pub mod github;
 pub mod object_store;
 pub mod pod;
 pub mod prompt_images;
+pub mod registry;
 pub mod render_service;
 pub mod script;
 pub mod vlm;

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use rehearsal::faults::{Fault, Lasting, Service};
 use rehearsal::{World, WorldOptions};
-use schema::files::{Leaders, Schedule};
+use schema::files::{Build, Leaders, Schedule};
 use schema::{BlockNumber, Hotkey, StateFile};
 use tokio::time::timeout;
 use url::Url;
@@ -22,6 +22,7 @@ use super::github::{Actions, ActionsSettings, HttpActions, RunQuery, WorkflowJob
 use super::object_store::{Object, ObjectStore, S3ObjectStore, S3Settings};
 use super::pod::{HttpPods, PodAddress, PodPrompt, PodSettings, PodState, Pods, StemResult};
 use super::prompt_images::{HttpPromptImages, PromptImages};
+use super::registry::{HttpRegistry, ImageRegistry, RegistrySettings};
 use super::testing::{png, unused_address, url};
 use workflow::rules::vlm_answer::{Answer as _, CompareAnswer, read_answer};
 
@@ -399,7 +400,7 @@ async fn a_push_of_submissions_is_found_as_a_run_and_its_matrix_when_it_is_there
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_cloud_rents_a_pod_that_generates_a_batch() {
+async fn every_cloud_rents_a_pod_of_an_image_by_its_digest_that_generates_a_batch() {
     let outside = Outside::start().await;
     let addresses = outside.world.addresses().clone();
     let egress = outside.egress();
@@ -431,6 +432,9 @@ async fn every_cloud_rents_a_pod_that_generates_a_batch() {
         .unwrap()
         .docker
         .clone();
+    let registry = HttpRegistry::new(egress.clone(), RegistrySettings::default());
+    let digest = registry.digest(&image).await.unwrap();
+    let image = Build::pinned(&image, &digest);
     let pods = HttpPods::new(egress, PodSettings::default());
     for cloud in clouds {
         let name = format!("miner-00-leader-{}", cloud.kind());

@@ -1,7 +1,7 @@
 //! An accepted edit of a file that Assize owns, carried into the tables that the round works with.
 
 use schema::{
-    Document, IndexMap,
+    Document, IndexMap, RoundNumber,
     files::{AnyGenerationReports, AnyGenerations, Builds, Generations, Matrix},
     paths::{self, StatePath},
 };
@@ -11,7 +11,11 @@ use workflow::{
         self,
         records::{EntryRecord, Record},
     },
-    round::{flows::tournament_key, judging::Measurement},
+    round::{
+        flows::tournament_key,
+        judging::Measurement,
+        steps::{DecidedBuild, build_event},
+    },
 };
 
 use super::LARGEST_KEPT_BYTES;
@@ -99,7 +103,7 @@ async fn builds(
     round: u32,
     before: &Builds,
     now: &Builds,
-) -> sqlx::Result<()> {
+) -> anyhow::Result<()> {
     for (hotkey, build) in now {
         if before.get(hotkey) != Some(build) {
             let record = Record::Build {
@@ -107,8 +111,18 @@ async fn builds(
                 hotkey: hotkey.to_string(),
                 status: build.status.as_str().to_owned(),
                 docker_image: build.docker_image.clone(),
+                // What was measured belongs to what was there before.
+                digest: None,
             };
             record.write(conn).await?;
+            if build.status.is_terminal() {
+                let event = build_event(RoundNumber(round), hotkey);
+                let decided = DecidedBuild {
+                    build: build.clone(),
+                    digest: None,
+                };
+                db::event::correct(conn, &event, &serde_json::to_value(decided)?).await?;
+            }
         }
     }
     for hotkey in before.keys().filter(|hotkey| !now.contains_key(*hotkey)) {

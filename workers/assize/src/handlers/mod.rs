@@ -38,7 +38,7 @@ use workflow::{
 
 use crate::clients::{
     cdn::ModuleSource, chain::Chain, clouds::GpuCloud, embedder::Embedder, github::Actions,
-    object_store::ObjectStore, pod::Pods, prompt_images::PromptImages,
+    object_store::ObjectStore, pod::Pods, prompt_images::PromptImages, registry::ImageRegistry,
     render_service::RenderService, vlm::Vlm,
 };
 
@@ -87,6 +87,8 @@ pub struct Services {
     pub vlm: Arc<dyn Vlm>,
     /// The public build runs.
     pub actions: Arc<dyn Actions>,
+    /// The registries of miners' images.
+    pub registry: Arc<dyn ImageRegistry>,
     /// Where GPUs are rented, in the order of preference.
     pub clouds: Vec<Arc<dyn GpuCloud>>,
     /// Miners' pods.
@@ -232,7 +234,11 @@ pub fn registry(services: &Services, settings: &RoundSettings) -> Registry {
             actions: s.actions.clone(),
             interval: settings.check_build_interval * 2,
         })
-        .step::<steps::VerifyBuild, _>(VerifyBuildHandler::new(s.actions.clone(), settings))
+        .step::<steps::VerifyBuild, _>(VerifyBuildHandler::new(
+            s.actions.clone(),
+            s.registry.clone(),
+            settings,
+        ))
         .step::<steps::OrderPod, _>(OrderPodHandler {
             clouds: s.clouds.clone(),
             settings: settings.clone(),

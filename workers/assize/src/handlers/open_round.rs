@@ -2,9 +2,10 @@
 
 use anyhow::Context as _;
 use async_trait::async_trait;
-use schema::paths;
+use schema::{files::Build, paths};
 use sqlx::PgPool;
 use workflow::{
+    db,
     engine::{Handler, Outcome, StepContext},
     round::{
         judging::Judging,
@@ -42,9 +43,14 @@ impl Handler<OpenRound> for OpenRoundHandler {
         let leader = leaders
             .latest()
             .context("leader.json has no entry; add the base miner as the first leader")?;
+        // The image that won, wherever its tag may point by now.
+        let leader_image = match db::tournament::image_digest(&mut conn, &leader.docker).await? {
+            Some(digest) => Build::pinned(&leader.docker, &digest),
+            None => leader.docker.clone(),
+        };
         Ok(Outcome::Done(OpenedRound {
             judging: self.judging.clone(),
-            leader_image: leader.docker.clone(),
+            leader_image,
             config,
             schedule,
         }))

@@ -16,11 +16,19 @@ use workflow::{
 };
 
 use super::{RoundSettings, find_build_run::build_run};
-use crate::clients::github::{Actions, GithubError};
+use crate::clients::{
+    github::{Actions, GithubError},
+    registry::{ImageRegistry, RegistryError},
+};
 
-/// Asks GitHub how a build stands. Only reads, so running it twice is safe.
+/// How often in a row something may fail before a build counts without its image's digest: about a minute. Only the proof is
+/// poorer for it; pods then pull the image by its tag.
+const PATIENCE_WITH_REGISTRY: u16 = 6;
+
+/// Asks GitHub how a build stands, and the registry what it brought. Only reads, so running it twice is safe.
 pub struct VerifyBuildHandler {
     actions: Arc<dyn Actions>,
+    registry: Arc<dyn ImageRegistry>,
     image_format: String,
     interval: Duration,
     timeout: Duration,
@@ -30,9 +38,14 @@ pub struct VerifyBuildHandler {
 
 impl VerifyBuildHandler {
     /// A handler with the operator's intervals.
-    pub fn new(actions: Arc<dyn Actions>, settings: &RoundSettings) -> Self {
+    pub fn new(
+        actions: Arc<dyn Actions>,
+        registry: Arc<dyn ImageRegistry>,
+        settings: &RoundSettings,
+    ) -> Self {
         Self {
             actions,
+            registry,
             image_format: settings.docker_image_format.clone(),
             interval: settings.check_build_interval,
             timeout: settings.build_timeout,
@@ -50,6 +63,28 @@ impl VerifyBuildHandler {
         let view = self.ask(round).await?;
         seen.insert(round, (Instant::now(), view.clone()));
         Ok(view)
+    }
+
+    /// What the image's tag points to, if the registry tells within our patience.
+    async fn digest(
+        &self,
+        image: &str,
+        context: &StepContext,
+    ) -> Result<Option<String>, RegistryError> {
+        match self.registry.digest(image).await {
+            Ok(digest) => Ok(Some(digest)),
+            Err(error) if error.is_passing() && context.failures < PATIENCE_WITH_REGISTRY => {
+                Err(error)
+            }
+            Err(error) => {
+                tracing::warn!(
+                    image,
+                    error = format!("{:#}", anyhow::Error::from(error)),
+                    "the image's digest is not known; its pods will pull it by its tag"
+                );
+                Ok(None)
+            }
+        }
     }
 
     async fn ask(&self, round: RoundNumber) -> Result<RunView, GithubError> {
@@ -76,7 +111,7 @@ impl Handler<VerifyBuild> for VerifyBuildHandler {
     async fn run(
         &self,
         input: VerifyBuildInput,
-        _context: &StepContext,
+        context: &StepContext,
     ) -> anyhow::Result<Outcome<VerifyBuildOutput>> {
         let view = self.run_view(input.round).await?;
         let waited = (chrono::Utc::now() - input.found_at)
@@ -88,10 +123,11 @@ impl Handler<VerifyBuild> for VerifyBuildHandler {
         let builds = update_builds(&pending, &view, waited > self.timeout, &self.image_format);
         match builds.0.into_iter().next() {
             Some((_, build)) if build.status.is_terminal() => {
-                Ok(Outcome::Done(VerifyBuildOutput {
-                    build,
-                    digest: None,
-                }))
+                let digest = match build.runnable_image() {
+                    Some(image) => self.digest(image, context).await?,
+                    None => None,
+                };
+                Ok(Outcome::Done(VerifyBuildOutput { build, digest }))
             }
             _ => Ok(Outcome::Snooze(self.interval)),
         }
@@ -107,7 +143,10 @@ mod tests {
 
     use super::*;
     use crate::{
-        clients::github::{FakeActions, WorkflowJob, WorkflowRun},
+        clients::{
+            github::{FakeActions, WorkflowJob, WorkflowRun},
+            registry::FakeRegistry,
+        },
         handlers::FindBuildRunHandler,
     };
 
@@ -163,9 +202,13 @@ mod tests {
         found_ago: Duration,
     ) -> anyhow::Result<Outcome<VerifyBuildOutput>> {
         let settings = RoundSettings::default();
-        VerifyBuildHandler::new(Arc::new(actions), &settings)
-            .run(input(found_ago), &context())
-            .await
+        VerifyBuildHandler::new(
+            Arc::new(actions),
+            Arc::new(FakeRegistry::default()),
+            &settings,
+        )
+        .run(input(found_ago), &context())
+        .await
     }
 
     #[tokio::test]
@@ -227,5 +270,88 @@ mod tests {
             verify(FakeActions::default(), limit * 2).await.unwrap(),
             Outcome::Snooze(_)
         ));
+    }
+
+    /// The step for a build that ended so, after so many failures.
+    async fn decided(
+        registry: &Arc<FakeRegistry>,
+        conclusion: &str,
+        failures: u16,
+    ) -> anyhow::Result<Outcome<VerifyBuildOutput>> {
+        let actions = FakeActions::default();
+        actions.runs.push(Ok(vec![run()]));
+        actions.jobs.push(Ok(vec![WorkflowJob {
+            status: "completed".to_owned(),
+            conclusion: Some(conclusion.to_owned()),
+            ..building()
+        }]));
+        let context = StepContext {
+            failures,
+            ..context()
+        };
+        VerifyBuildHandler::new(
+            Arc::new(actions),
+            registry.clone(),
+            &RoundSettings::default(),
+        )
+        .run(input(Duration::ZERO), &context)
+        .await
+    }
+
+    fn digest(outcome: Outcome<VerifyBuildOutput>) -> Option<String> {
+        match outcome {
+            Outcome::Done(output) => output.digest,
+            Outcome::Snooze(_) => panic!("the build is decided"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_build_brings_the_digest_of_the_image_it_pushed() {
+        let registry = Arc::new(FakeRegistry::default());
+        let told = decided(&registry, "success", 0).await.unwrap();
+        let image =
+            "europe-west3-docker.pkg.dev/gen-456515/active-competition/5gcxz5agm8:0123456-mesh-3";
+        assert_eq!(registry.script.asked(), [image]);
+        assert_eq!(digest(told), Some(FakeRegistry::digest_of(image)));
+    }
+
+    #[tokio::test]
+    async fn a_build_that_failed_has_no_image_to_ask_for() {
+        let registry = Arc::new(FakeRegistry::default());
+        let told = decided(&registry, "failure", 0).await.unwrap();
+        assert_eq!((digest(told), registry.script.count()), (None, 0));
+    }
+
+    #[tokio::test]
+    async fn a_registry_that_is_away_is_asked_again_and_in_the_end_costs_only_the_digest() {
+        let away = || RegistryError::Status {
+            host: "registry.example".to_owned(),
+            status: 502,
+            message: String::new(),
+        };
+        let registry = Arc::new(FakeRegistry::default());
+        for _ in 0..2 {
+            registry.script.push(Err(away()));
+        }
+        assert!(decided(&registry, "success", 0).await.is_err());
+        let patient = decided(&registry, "success", PATIENCE_WITH_REGISTRY).await;
+        let Outcome::Done(output) = patient.unwrap() else {
+            panic!("the build is decided");
+        };
+        assert_eq!(
+            (output.build.status.as_str(), output.digest),
+            ("success", None)
+        );
+    }
+
+    #[tokio::test]
+    async fn a_registry_that_wants_a_password_is_not_asked_again() {
+        let registry = Arc::new(FakeRegistry::default());
+        registry.script.push(Err(RegistryError::Refused {
+            host: "registry.example".to_owned(),
+            status: 403,
+        }));
+        let told = decided(&registry, "success", 0).await.unwrap();
+        assert_eq!(digest(told), None);
     }
 }

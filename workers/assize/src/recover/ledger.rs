@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use schema::{
-    RoundNumber, Side, Stem,
+    Hotkey, RoundNumber, Side, Stem,
     files::Config,
     paths::{self, LedgerFile},
 };
@@ -21,6 +21,7 @@ use workflow::{
 };
 
 use super::clone::StateClone;
+use crate::clients::registry::is_digest;
 
 /// An entry: side, repeat, stem.
 pub(super) type EntryKey = (Side, u32, Stem);
@@ -55,6 +56,8 @@ pub(super) struct Ledger {
     pub(super) committed: Option<usize>,
     pub(super) rejected: Vec<RejectedSubmission>,
     pub(super) modules: HashMap<EntryKey, KnownModule>,
+    /// By image: the digest of its manifest.
+    pub(super) images: HashMap<String, String>,
     pub(super) faults: HashMap<EntryKey, Vec<ModuleFault>>,
     pub(super) batches: HashMap<Side, Vec<KnownBatch>>,
     /// By key of the match, then by key of the duel.
@@ -94,6 +97,16 @@ impl Ledger {
     }
 
     fn take_artifact(&mut self, line: Artifact) {
+        if let Artifact::Image {
+            image,
+            digest: Some(digest),
+            ..
+        } = &line
+            && is_digest(digest)
+        {
+            self.images.insert(image.clone(), digest.clone());
+            return;
+        }
         let Artifact::Module {
             hotkey,
             repeat,
@@ -168,6 +181,33 @@ impl Ledger {
             _ => {}
         }
     }
+}
+
+/// Who built `image` in the round before `round` that knows its digest, and the digest.
+pub(super) fn earlier_image(
+    clone: &StateClone,
+    round: RoundNumber,
+    image: &str,
+) -> anyhow::Result<Option<(RoundNumber, Hotkey, String)>> {
+    let mut earlier = round.previous();
+    while let Some(number) = earlier {
+        let bytes = clone.bytes(&paths::ledger(number, &LedgerFile::Artifacts))?;
+        let told = lines::<Artifact>(bytes)
+            .into_iter()
+            .find_map(|line| match line {
+                Artifact::Image {
+                    hotkey,
+                    image: named,
+                    digest: Some(digest),
+                } if named == image && is_digest(&digest) => Some((number, hotkey, digest)),
+                _ => None,
+            });
+        if told.is_some() {
+            return Ok(told);
+        }
+        earlier = number.previous();
+    }
+    Ok(None)
 }
 
 /// The lines that can be read. The audit has named the others.

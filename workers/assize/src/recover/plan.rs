@@ -73,6 +73,7 @@ pub(super) fn of(round: &PublicRound) -> anyhow::Result<Plan> {
             winner: winner.winner_hotkey.as_str().to_owned(),
         });
     }
+    plan.records.extend(round.leader_build.clone());
     if is_seeded_elsewhere(round) && round.stage == Stage::Duels {
         bail!(RecoverError::JudgedElsewhere {
             round: round.number
@@ -201,9 +202,10 @@ fn builds(round: &PublicRound, seeded: &PublicSeed, plan: &mut Plan) -> anyhow::
             submission: submission.clone(),
             found_at: seeded.at,
         };
+        let image = build.runnable_image();
         let output = VerifyBuildOutput {
+            digest: image.and_then(|image| round.ledger.images.get(image).cloned()),
             build: build.clone(),
-            digest: None,
         };
         plan.jobs
             .push(Recovered::step::<VerifyBuild>(&input, &output)?);

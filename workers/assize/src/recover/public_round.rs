@@ -7,14 +7,18 @@ use chrono::{DateTime, Utc};
 use schema::{
     Hotkey, RoundNumber, Side, Stage,
     files::{
-        AuditRequests, Builds, Config, GenerationAudits, GenerationReports, Generations, Leaders,
-        MatchReport, Matrix, Prompts, Schedule, Seed, State, Submissions, Winner,
+        AuditRequests, Build, BuildStatus, Builds, Config, GenerationAudits, GenerationReports,
+        Generations, Leaders, MatchReport, Matrix, Prompts, Schedule, Seed, State, Submissions,
+        Winner,
     },
     paths::{self, StatePath, classify},
 };
-use workflow::{round::entry::Prompt, rules::seed::SeedProof};
+use workflow::{db::records::Record, round::entry::Prompt, rules::seed::SeedProof};
 
-use super::{clone::StateClone, ledger::Ledger};
+use super::{
+    clone::StateClone,
+    ledger::{Ledger, earlier_image},
+};
 use crate::git_sync::{LARGEST_KEPT_BYTES, is_kept};
 
 /// The current round as published.
@@ -29,7 +33,10 @@ pub(super) struct PublicRound {
     /// In force for the whole round.
     pub(super) config: Config,
     pub(super) schedule: Schedule,
+    /// The defending leader's, by its digest where an earlier ledger tells it.
     pub(super) leader_image: String,
+    /// The row of the build that made it, if its digest is known.
+    pub(super) leader_build: Option<Record>,
     pub(super) seeded: Option<PublicSeed>,
     pub(super) builds: Builds,
     pub(super) submitted: BTreeMap<Hotkey, Generations>,
@@ -87,7 +94,18 @@ impl PublicRound {
         let leader = leaders
             .latest()
             .context("leader.json has no entry, so nobody can be challenged")?;
-        let leader_image = leader.docker.clone();
+        let leader_build = earlier_image(clone, number, &leader.docker)?;
+        let leader_image = match &leader_build {
+            Some((_, _, digest)) => Build::pinned(&leader.docker, digest),
+            None => leader.docker.clone(),
+        };
+        let leader_build = leader_build.map(|(round, hotkey, digest)| Record::Build {
+            round: round.0,
+            hotkey: hotkey.to_string(),
+            status: BuildStatus::Success.to_string(),
+            docker_image: Some(leader.docker.clone()),
+            digest: Some(digest),
+        });
         let mut round = Self {
             commit: clone.tip().to_string(),
             number,
@@ -96,6 +114,7 @@ impl PublicRound {
             config,
             schedule,
             leader_image,
+            leader_build,
             seeded,
             builds: clone.find(&paths::builds(number))?.unwrap_or_default(),
             submitted: BTreeMap::new(),

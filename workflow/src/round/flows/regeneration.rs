@@ -8,9 +8,7 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use schema::{
     Hotkey, RoundNumber, Side, Stem,
-    files::{
-        Build, BuildStatus, Generation, GenerationReport, Generations, RepeatReport, ReportOutcome,
-    },
+    files::{Generation, GenerationReport, Generations, RepeatReport, ReportOutcome},
 };
 use serde::{Deserialize, Serialize};
 
@@ -20,9 +18,9 @@ use crate::{
         entry::{EntryId, Prompt},
         flows::{pods::Pods, tournament_key},
         steps::{
-            NoteTime, NoteTimeInput, RENDER_FAILED, Regenerate, RegenerateInput, RegenerateOutput,
-            RegeneratedModule, Render, RenderInput, RenderOutput, ReportGeneration,
-            ReportGenerationInput, build_event, report_generation,
+            DecidedBuild, NoteTime, NoteTimeInput, RENDER_FAILED, Regenerate, RegenerateInput,
+            RegenerateOutput, RegeneratedModule, Render, RenderInput, RenderOutput,
+            ReportGeneration, ReportGenerationInput, build_event, report_generation,
         },
     },
     rules::{
@@ -197,11 +195,9 @@ async fn image(flow: &Flow, input: &RegenerationInput) -> Result<Option<String>,
         return Ok(input.image.clone());
     };
     let told = flow.event(&build_event(input.round, hotkey)).await?;
-    let build: Build = serde_json::from_value(told)
+    let decided: DecidedBuild = serde_json::from_value(told)
         .map_err(|error| FlowError::Other(format!("build of {hotkey}: {error}")))?;
-    Ok(build
-        .docker_image
-        .filter(|_| build.status == BuildStatus::Success))
+    Ok(decided.image_to_run())
 }
 
 /// A miner whose image never ran is out.

@@ -51,4 +51,6 @@ pub use renew_pods::{RenewPods, RenewPodsInput};
 pub use report_generation::{ReportGeneration, ReportGenerationInput};
 pub use seed::{SeedInput, SeedRound, Seeded};
 pub use start_builds::{StartBuilds, StartBuildsInput};
-pub use verify_build::{VerifyBuild, VerifyBuildInput, VerifyBuildOutput, build_event};
+pub use verify_build::{
+    DecidedBuild, VerifyBuild, VerifyBuildInput, VerifyBuildOutput, build_event,
+};

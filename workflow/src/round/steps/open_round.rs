@@ -29,7 +29,7 @@ pub struct OpenedRound {
     pub config: Config,
     /// `rounds/{n}/schedule.json`.
     pub schedule: Schedule,
-    /// Image of the defending leader.
+    /// Image of the defending leader, by its digest where that is known.
     pub leader_image: String,
     /// How matches are measured.
     #[serde(default)]

@@ -42,6 +42,28 @@ pub struct VerifyBuildOutput {
     pub digest: Option<String>,
 }
 
+/// What [`build_event`] tells: the row of `builds.json`, and the digest beside it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DecidedBuild {
+    /// As in `builds.json`.
+    #[serde(flatten)]
+    pub build: Build,
+    /// As in [`VerifyBuildOutput`].
+    #[serde(default)]
+    pub digest: Option<String>,
+}
+
+impl DecidedBuild {
+    /// What pods run: the image by its digest, or by its tag if the registry did not tell; none if it was not built.
+    pub fn image_to_run(&self) -> Option<String> {
+        let image = self.build.runnable_image()?;
+        Some(match &self.digest {
+            Some(digest) => Build::pinned(image, digest),
+            None => image.to_owned(),
+        })
+    }
+}
+
 impl Step for VerifyBuild {
     const NAME: &'static str = "verify-build";
     const QUEUE: &'static str = queues::NETWORK;
@@ -78,10 +100,15 @@ impl Step for VerifyBuild {
             hotkey: input.hotkey.as_str().to_owned(),
             status: build.status.as_str().to_owned(),
             docker_image: build.docker_image.clone(),
+            digest: output.digest.clone(),
+        };
+        let decided = DecidedBuild {
+            build: build.clone(),
+            digest: output.digest.clone(),
         };
         let event = (
             build_event(input.round, &input.hotkey),
-            serde_json::to_value(build).unwrap_or_default(),
+            serde_json::to_value(decided).unwrap_or_default(),
         );
         Effects {
             records: vec![record],
@@ -93,7 +120,7 @@ impl Step for VerifyBuild {
     }
 }
 
-/// The event that tells everyone how a build was decided.
+/// The event that tells everyone how a build was decided: a [`DecidedBuild`].
 pub fn build_event(round: RoundNumber, hotkey: &Hotkey) -> String {
     format!("round/{round}/build/{hotkey}")
 }

@@ -2,8 +2,10 @@
 //!
 //! Source: "Schemas" 7.8 and "Invariants that hold in the real data" 3 and 4 of the state repository's specification.
 
-use schema::files::{Build, BuildStatus};
-use schema::{Hotkey, RoundNumber, paths};
+use std::collections::HashSet;
+
+use schema::files::{Build, BuildStatus, Builds};
+use schema::{Hotkey, IndexMap, RoundNumber, paths};
 
 use super::super::code::Code;
 use super::super::model::RoundFiles;
@@ -38,6 +40,7 @@ pub(in super::super) fn check(round: RoundNumber, files: &RoundFiles, record: &m
             }
         },
     );
+    shared(round, builds, record);
     for (hotkey, build) in builds {
         if let Some(submission) = submissions.get(hotkey) {
             let same = build.repo == submission.repo
@@ -90,14 +93,38 @@ pub(in super::super) fn check(round: RoundNumber, files: &RoundFiles, record: &m
     }
 }
 
-/// An image is there exactly after a success. The registry in front of it may differ.
+/// Names have ten characters of the hotkey and seven of the commit: whoever wants to can make them meet.
+fn shared(round: RoundNumber, builds: &Builds, record: &mut Record) {
+    let mut by_image: IndexMap<&str, Vec<(&Hotkey, &Build)>> = IndexMap::new();
+    for (hotkey, build) in builds {
+        if let Some(image) = build.runnable_image() {
+            by_image.entry(image).or_default().push((hotkey, build));
+        }
+    }
+    for (image, of) in by_image {
+        let sources = of.iter().map(|(_, build)| (&build.repo, &build.commit));
+        if sources.collect::<HashSet<_>>().len() > 1 {
+            let hotkeys: Vec<&str> = of.iter().map(|(hotkey, _)| hotkey.as_str()).collect();
+            record.find(
+                Code::BuildsShared,
+                Some(round),
+                paths::builds(round),
+                format!("`{image}` is the image of {}", hotkeys.join(" and of ")),
+            );
+        }
+    }
+}
+
+/// An image is there exactly after a success. The registry in front of it may differ, and may have the whole hotkey in its names.
 fn is_image_right(hotkey: &Hotkey, build: &Build) -> bool {
     match (&build.docker_image, build.status) {
         (Some(image), BuildStatus::Success) => {
-            let name = Build::image_of("{hotkey10}:{tag}", hotkey, &build.tag);
-            image
-                .strip_suffix(&name)
-                .is_some_and(|registry| registry.is_empty() || registry.ends_with('/'))
+            ["{hotkey10}:{tag}", "{hotkey}:{tag}"].iter().any(|format| {
+                let name = Build::image_of(format, hotkey, &build.tag);
+                image
+                    .strip_suffix(&name)
+                    .is_some_and(|registry| registry.is_empty() || registry.ends_with('/'))
+            })
         }
         (None, BuildStatus::Success) | (Some(_), _) => false,
         (None, _) => true,

@@ -5,10 +5,12 @@ use std::collections::HashMap;
 use schema::paths::LedgerFile;
 use schema::{RoundNumber, paths};
 use serde_json::Value;
+use workflow::round::ledger::Artifact;
 
 use super::super::code::Code;
 use super::super::model::{Competition, RoundFiles};
 use super::super::report::Record;
+use crate::clients::registry::is_digest;
 use crate::repository::Checkpoint;
 
 /// Checks a round's ledger, if it has one. `keys`: the published public keys.
@@ -30,6 +32,7 @@ pub(in super::super) fn check(
         }
     }
     artifacts(round, files, record);
+    images(round, files, record);
     let path = paths::ledger(round, &LedgerFile::Checkpoint);
     let Some(bytes) = files.ledger.get("checkpoint.json") else {
         if !files.ledger.is_empty()
@@ -152,6 +155,72 @@ fn artifacts(round: RoundNumber, files: &RoundFiles, record: &mut Record) {
     record.expect(changed == 0, Code::LedgerArtifact, Some(round), &path, || {
         format!("{changed} of {} published modules have more than one digest: they changed under the same address", urls.len())
     });
+}
+
+/// Every image that the ledger tells of is the one of its build, by one digest.
+fn images(round: RoundNumber, files: &RoundFiles, record: &mut Record) {
+    let Some(bytes) = files.ledger.get("artifacts.jsonl") else {
+        return;
+    };
+    let path = paths::ledger(round, &LedgerFile::Artifacts);
+    let mut digests: HashMap<String, String> = HashMap::new();
+    let mut unproven = 0;
+    for line in bytes.split(|byte| *byte == b'\n') {
+        let Ok(Artifact::Image {
+            hotkey,
+            image,
+            digest,
+        }) = serde_json::from_slice(line)
+        else {
+            continue;
+        };
+        if let Some(builds) = &files.builds {
+            let built = builds.get(&hotkey).and_then(|build| build.runnable_image());
+            record.expect(
+                built == Some(image.as_str()),
+                Code::LedgerImage,
+                Some(round),
+                &path,
+                || match built {
+                    Some(built) => format!(
+                        "the ledger tells of `{image}` for {hotkey}, whose build has `{built}`"
+                    ),
+                    None => format!(
+                        "the ledger tells of `{image}` for {hotkey}, whose build has no image"
+                    ),
+                },
+            );
+        }
+        let Some(digest) = digest else {
+            unproven += 1;
+            continue;
+        };
+        record.expect(
+            is_digest(&digest),
+            Code::LedgerImage,
+            Some(round),
+            &path,
+            || format!("`{digest}` is no digest of `{image}`"),
+        );
+        let known = digests
+            .entry(image.clone())
+            .or_insert_with(|| digest.clone());
+        record.expect(
+            *known == digest,
+            Code::LedgerImage,
+            Some(round),
+            &path,
+            || format!("`{image}` is {known}, and then {digest}: its tag was moved"),
+        );
+    }
+    if unproven > 0 {
+        record.find(
+            Code::LedgerImageUnproven,
+            Some(round),
+            path,
+            format!("{unproven} images have no digest"),
+        );
+    }
 }
 
 /// The first line that is no JSON.

@@ -9,9 +9,10 @@ use schema::{Hotkey, Side, Stem, paths};
 use super::super::{AuditReport, Code};
 use super::fixture::{self, CRITICAL_PROMPT};
 use super::history::{edited, file, judged_again, signed, step};
-use super::told::{match_line, superseded_line, told};
+use super::told::{image_line, match_line, superseded_line, told};
 use super::world::{
-    A, B, C, Files, Git, OPERATOR, ROUND, SERVICE, audit_files, edit, finished, prompts, state,
+    A, B, C, Files, Git, OPERATOR, ROUND, SERVICE, audit_files, edit, finished, image, prompts,
+    state,
 };
 
 /// The audit of the finished competition after a change of its files.
@@ -128,6 +129,11 @@ fn provoked(code: Code) -> AuditReport {
         Code::BuildsSubmissions => text(&builds, "b/miner", "x/miner"),
         Code::BuildsTag => text(&builds, "\"bbbbbbb-mini-0\"", "\"bbbbbbc-mini-0\""),
         Code::BuildsImage => text(&builds, "5bbbbbbbbb:", "5cccccbbbb:"),
+        Code::BuildsShared => text(
+            &builds,
+            "5bbbbbbbbb:bbbbbbb-mini-0",
+            "5aaaaaaaaa:aaaaaaa-mini-0",
+        ),
         Code::BuildsUndecided => text(
             &builds,
             "\"status\": \"success\"",
@@ -241,6 +247,8 @@ fn provoked(code: Code) -> AuditReport {
         }),
         Code::LedgerUnreadable => with(&ledger("decisions.jsonl"), b"{\n"),
         Code::LedgerArtifact => with(&ledger("artifacts.jsonl"), b"{}\n"),
+        Code::LedgerImage => audit_files(&told(&[image_line("registry.example.org/x/y:1", None)])),
+        Code::LedgerImageUnproven => audit_files(&told(&[image_line(&image(), None)])),
         Code::LedgerDecision => audit_files(&told(&[match_line("matches", "leader", C, 1.0)])),
         Code::LedgerSuperseded => audit_files(&told(&[superseded_line("superseded/a", "00")])),
         Code::LedgerOpen => with(&ledger("decisions.jsonl"), b"{}\n"),

@@ -8,11 +8,13 @@ use workflow::round::entry::Prompt;
 use workflow::round::flows::DuelInput;
 use workflow::round::judge::{Bound, DuelOutput, DuelSide, Judge, Pairing};
 use workflow::round::judging::{Judging, Measurement};
-use workflow::round::ledger::{Decision, DuelVerdict};
+use workflow::round::ledger::{Artifact, Decision, DuelVerdict};
 use workflow::rules::duel::DuelThresholds;
 
 use super::super::{AuditReport, Code, Severity, to_html, to_text};
-use super::world::{A, B, C, Files, ROUND, audit_files, edit, finished, messages, prompts, report};
+use super::world::{
+    A, B, C, Files, ROUND, audit_files, edit, finished, image, messages, prompts, report,
+};
 
 const OF_THE_LEDGER: [Code; 3] = [
     Code::LedgerDecision,
@@ -400,4 +402,34 @@ fn only_the_round_of_a_line_is_told_of_it() {
         .map(|finding| finding.round)
         .collect();
     assert_eq!(rounds, [Some(ROUND)]);
+}
+
+/// What the ledger says of the image of A.
+pub fn image_line(image: &str, digest: Option<&str>) -> MirrorChange {
+    Artifact::Image {
+        hotkey: Hotkey::new(A),
+        image: image.to_owned(),
+        digest: digest.map(str::to_owned),
+    }
+    .append(ROUND)
+}
+
+#[test]
+fn an_image_has_one_digest_and_it_is_the_one_of_its_build() {
+    let of_images = |lines: &[MirrorChange]| -> Vec<String> {
+        let report = audit_files(&told(lines));
+        messages(&report, Code::LedgerImage)
+            .iter()
+            .map(|message| (*message).to_owned())
+            .collect()
+    };
+    let digest = |letter: &str| format!("sha256:{}", letter.repeat(64));
+    let right = image_line(&image(), Some(&digest("a")));
+    assert_eq!(of_images(&[right.clone(), right.clone()]), [""; 0]);
+    let moved = of_images(&[right, image_line(&image(), Some(&digest("b")))]);
+    assert!(moved[0].contains("its tag was moved"), "{moved:?}");
+    let none = of_images(&[image_line(&image(), Some("sha256:12"))]);
+    assert!(none[0].starts_with("`sha256:12` is no digest"), "{none:?}");
+    let other = of_images(&[image_line("registry.example.org/x/y:1", Some(&digest("a")))]);
+    assert!(other[0].contains("whose build has"), "{other:?}");
 }

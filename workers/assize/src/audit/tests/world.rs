@@ -159,7 +159,8 @@ fn base_leader() -> Value {
         "effective_block": 1000})
 }
 
-fn image() -> String {
+/// The image of A.
+pub fn image() -> String {
     format!(
         "registry.example.org/x/{}:aaaaaaa-mini-0",
         A[..10].to_lowercase()

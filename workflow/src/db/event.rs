@@ -36,18 +36,15 @@ pub async fn fire(
     .await
 }
 
-/// Fires an event anew: whoever asks from now on is told this payload. Who was told another before keeps it.
-pub async fn correct(
-    conn: &mut PgConnection,
-    name: &str,
-    payload: &Value,
-) -> sqlx::Result<Vec<String>> {
+/// Corrects an event that was fired: whoever asks from now on is told this payload. Who was told another before keeps it, and
+/// an event that was not fired yet will be by whoever comes to it.
+pub async fn correct(conn: &mut PgConnection, name: &str, payload: &Value) -> sqlx::Result<()> {
     sqlx::query("UPDATE event SET payload = $2 WHERE name = $1")
         .bind(name)
         .bind(payload)
-        .execute(&mut *conn)
-        .await?;
-    fire(conn, name, payload).await
+        .execute(conn)
+        .await
+        .map(drop)
 }
 
 /// What became due, and when the next thing does.

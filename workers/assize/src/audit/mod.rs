@@ -223,6 +223,10 @@ fn recall_inputs(repository: &git2::Repository, history: &History, competition: 
             files.pool_at_start =
                 pool_in(repository, commit).filter(|then| Some(then) != pool.as_ref());
         }
+        if let Some(commit) = history.last_commit_of(&paths::schedule(*round)) {
+            files.config_at_schedule =
+                config_in(repository, commit).filter(|then| Some(then) != config.as_ref());
+        }
         if let Some(commit) = history.last_commit_of(&paths::winner(*round)) {
             files.config_at_end =
                 config_in(repository, commit).filter(|then| Some(then) != config.as_ref());

@@ -47,6 +47,8 @@ pub(super) struct RoundFiles {
     pub(super) ledger: BTreeMap<String, Vec<u8>>,
     /// The configuration when the round was collected, where it differs from today's.
     pub(super) config_at_start: Option<Config>,
+    /// The configuration when the schedule was written, where it differs from today's.
+    pub(super) config_at_schedule: Option<Config>,
     /// The configuration when the winner was written, where it differs from today's.
     pub(super) config_at_end: Option<Config>,
     /// The pool when the round was collected, where it differs from today's.
@@ -186,6 +188,16 @@ impl Competition {
     /// The configuration when the round was collected.
     pub(super) fn config_at_start<'a>(&'a self, files: &'a RoundFiles) -> Option<&'a Config> {
         files.config_at_start.as_ref().or(self.config.as_ref())
+    }
+
+    /// The configurations a schedule may be by: that of the commit that wrote it, at the end of the round before, and that
+    /// of the round's start, since a competition may be set up in several commits.
+    pub(super) fn configs_of_schedule<'a>(
+        &'a self,
+        files: &'a RoundFiles,
+    ) -> impl Iterator<Item = &'a Config> {
+        let then = files.config_at_schedule.as_ref().or(self.config.as_ref());
+        then.into_iter().chain(self.config_at_start(files))
     }
 
     /// The configuration when the round was decided.

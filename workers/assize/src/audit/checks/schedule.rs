@@ -32,13 +32,18 @@ pub(in super::super) fn check(
         &path,
         || format!("blocks {earliest}, {latest}, {deadline} do not ascend"),
     );
-    if let Some(config) = competition.config_at_start(files) {
-        let blocks = u64::from(config.generation_stage_minutes) * 60 / SECONDS_PER_BLOCK;
-        let found = deadline.saturating_sub(latest);
-        record.expect(found == blocks, Code::ScheduleDeadline, Some(round), &path, || {
+    let found = deadline.saturating_sub(latest);
+    let minutes = competition
+        .configs_of_schedule(files)
+        .map(|config| config.generation_stage_minutes);
+    let minutes: Vec<u32> = minutes.collect();
+    if let Some(said) = minutes.first() {
+        let blocks = |minutes: &u32| u64::from(*minutes) * 60 / SECONDS_PER_BLOCK;
+        let fits = minutes.iter().any(|minutes| blocks(minutes) == found);
+        record.expect(fits, Code::ScheduleDeadline, Some(round), &path, || {
             format!(
-                "the deadline is {found} blocks after the last reveal; {} minutes are {blocks} blocks",
-                config.generation_stage_minutes
+                "the deadline is {found} blocks after the last reveal; {said} minutes are {} blocks",
+                blocks(said)
             )
         });
     }

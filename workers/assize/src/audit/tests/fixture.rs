@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use tempfile::TempDir;
 
 use super::super::{Area, AuditOptions, AuditReport, Code, Severity, audit, to_html, to_text};
-use super::world::audit_path;
+use super::world::{Files, audit_path};
 
 fn packed() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schema/tests/fixtures/competition-0")
@@ -38,6 +38,27 @@ pub fn unpacked() -> TempDir {
         std::fs::remove_file(folder.path().join(beside)).unwrap();
     }
     folder
+}
+
+/// The fixture without the packed reports, by path.
+pub fn packed_files() -> Files {
+    let mut files = Files::new();
+    collect(&packed(), "", &mut files);
+    files.retain(|path, _| !path.starts_with("duel-reports-"));
+    files
+}
+
+/// The files below a folder, by path.
+pub fn collect(folder: &Path, prefix: &str, files: &mut Files) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let path = format!("{prefix}{}", entry.file_name().to_str().unwrap());
+        if entry.file_type().unwrap().is_dir() {
+            collect(&entry.path(), &format!("{path}/"), files);
+        } else {
+            files.insert(path, std::fs::read(entry.path()).unwrap());
+        }
+    }
 }
 
 /// A critical prompt of the first audit request.

@@ -402,6 +402,16 @@ fn an_older_configuration_is_used_for_the_round_it_was_in_force() {
             b"https://prompts.example.org/other.png".to_vec(),
         ),
     );
+    // The next round is not collected yet, but its window was set by the time that was in force then.
+    git.commit(
+        OPERATOR,
+        "Give miners less time",
+        &edited(
+            "config.json",
+            "\"generation_stage_minutes\": 120",
+            "\"generation_stage_minutes\": 60",
+        ),
+    );
     let report = git.audit();
     assert!(report.holds(), "{:#?}", report.findings);
     assert_eq!(report.rounds[0].win_margin, Some(0.25));

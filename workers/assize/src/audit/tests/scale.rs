@@ -1,28 +1,15 @@
 //! An audit of a repository as large as the first competition's.
 
-use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 
-use super::fixture::unpacked;
+use super::fixture::{collect, unpacked};
 use super::world::{Files, Git, SERVICE};
 
 const ROUNDS: usize = 7;
 const COMMITS: usize = 540;
-
-fn collect(folder: &Path, prefix: &str, files: &mut Files) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let entry = entry.unwrap();
-        let path = format!("{prefix}{}", entry.file_name().to_str().unwrap());
-        if entry.file_type().unwrap().is_dir() {
-            collect(&entry.path(), &format!("{path}/"), files);
-        } else {
-            files.insert(path, std::fs::read(entry.path()).unwrap());
-        }
-    }
-}
 
 /// Seven rounds with the files of the two real ones, in 540 commits.
 fn grown() -> Git {

@@ -171,6 +171,12 @@ async fn a_rejected_edit_is_taken_back_and_what_waited_is_made(pool: PgPool) {
 #[sqlx::test(migrator = "workflow::db::MIGRATOR")]
 async fn an_accepted_edit_is_what_the_round_knows_from_then_on(pool: PgPool) {
     let bench = edited(&pool).await;
+    // Whoever waits for the build is told what the round knows, also when it asks only after the edit.
+    sqlx::query("INSERT INTO event (name, payload) VALUES ('round/0/build/5A', $1)")
+        .bind(build("success"))
+        .execute(&pool)
+        .await
+        .unwrap();
     decide(&bench, true).await;
     bench.drain().await;
     assert_eq!(
@@ -178,6 +184,8 @@ async fn an_accepted_edit_is_what_the_round_knows_from_then_on(pool: PgPool) {
         pairs(&[("5A", "failure"), ("5B", "in_progress")])
     );
     assert_eq!(known_status(&bench, "5A").await, "failure");
+    let told: String = bench.scalar("SELECT payload ->> 'status' FROM event").await;
+    assert_eq!(told, "failure");
     let action: String = bench
         .scalar("SELECT action FROM operator_action ORDER BY id DESC LIMIT 1")
         .await;

@@ -8,7 +8,7 @@ use workflow::db::{
     operator::{Operator, OperatorError},
 };
 
-use super::work::{DatabaseArgs, connect};
+use super::database::{DatabaseArgs, connect};
 use crate::git_sync::check_owned;
 
 /// What to do.

@@ -8,8 +8,8 @@ use workflow::db::{
 };
 
 use super::{
+    database::{DatabaseArgs, connect},
     operator::{OperatorArgs, tell},
-    work::{DatabaseArgs, connect},
 };
 use crate::dashboard::queries::steps;
 

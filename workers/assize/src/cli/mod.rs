@@ -2,6 +2,7 @@
 
 mod bench;
 mod conflict;
+mod database;
 mod exit;
 mod job;
 mod operator;
@@ -43,7 +44,7 @@ pub enum Command {
     #[command(subcommand)]
     Render(serve::RenderCommand),
     /// Bring the database to this build's schema.
-    Migrate(work::DatabaseArgs),
+    Migrate(database::DatabaseArgs),
     /// Look at jobs, retry, pause, resume or cancel them.
     #[command(subcommand)]
     Job(job::JobCommand),
@@ -78,7 +79,7 @@ pub struct RecoverCommand {
     pub recover: RecoverArgs,
     /// The fresh database.
     #[command(flatten)]
-    pub database: work::DatabaseArgs,
+    pub database: database::DatabaseArgs,
 }
 
 /// Runs a command and answers its exit code.
@@ -102,8 +103,10 @@ pub async fn run(cli: Cli) -> anyhow::Result<u8> {
             return Ok(u8::try_from(code).unwrap_or(EXIT_UNUSABLE));
         }
         Command::Recover(args) => {
-            let pool = work::connect(&args.database).await?;
-            recover::run(args.recover, pool).await?;
+            let database = database::Database::open(&args.database).await?;
+            let recovered = recover::run(args.recover, database.pool.clone()).await;
+            database.close().await;
+            recovered?;
         }
         Command::Validate(args) => return Ok(render::cli::validate(args).await),
         Command::Miner(command) => serve::miner(command).await?,

@@ -4,7 +4,7 @@ use clap::Args;
 use sqlx::{Postgres, pool::PoolConnection};
 use workflow::db::operator::Operator;
 
-use super::work::{DatabaseArgs, connect};
+use super::database::{DatabaseArgs, connect};
 
 /// Who acts, why, and where.
 #[derive(Debug, Clone, Args)]

@@ -4,8 +4,8 @@ use clap::{Args, Subcommand};
 use workflow::db::operator;
 
 use super::{
+    database::{DatabaseArgs, connect},
     operator::OperatorArgs,
-    work::{DatabaseArgs, connect},
 };
 use crate::dashboard::queries::fleet;
 

@@ -12,9 +12,9 @@ use workflow::db::{
 };
 
 use super::{
+    database::{DatabaseArgs, connect},
     job::{Action, act},
     operator::OperatorArgs,
-    work::{DatabaseArgs, connect},
 };
 use crate::dashboard::queries::rounds;
 

@@ -11,7 +11,10 @@ use render::{Renderer, RendererConfig};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::work::{DatabaseArgs, connect, interrupted};
+use super::{
+    database::{DatabaseArgs, connect},
+    work::interrupted,
+};
 use crate::{dashboard, services::pictures, settings::Variables};
 
 /// Options of `assize dashboard`.

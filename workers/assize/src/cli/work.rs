@@ -1,11 +1,12 @@
 //! `assize work` and `assize migrate`.
 
-use std::time::Duration;
-
 use anyhow::Context as _;
 use clap::Args;
-use sqlx::{Connection as _, PgConnection, PgPool};
-use tokio::task::JoinSet;
+use sqlx::PgPool;
+use tokio::{
+    signal::unix::{Signal, SignalKind},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 use workflow::{
     db,
@@ -13,6 +14,7 @@ use workflow::{
     round::queues,
 };
 
+use super::database::{Database, DatabaseArgs};
 use crate::{
     chain_watch,
     dashboard::{self, DashboardState, Pictures},
@@ -22,14 +24,6 @@ use crate::{
     services::services,
     settings::{Settings, Variables},
 };
-
-/// Where the database is.
-#[derive(Debug, Clone, Args)]
-pub struct DatabaseArgs {
-    /// Address of the database.
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
-    pub database_url: String,
-}
 
 /// Options of a worker.
 #[derive(Debug, Clone, Args)]
@@ -51,32 +45,12 @@ pub struct WorkArgs {
     pub database: DatabaseArgs,
 }
 
-/// Connects, with a sentence for the operator when that fails.
-pub(super) async fn connect(args: &DatabaseArgs) -> anyhow::Result<PgPool> {
-    // A pool would only say that time ran out; a single connection says why.
-    let first =
-        tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect(&args.database_url)).await;
-    let first = first
-        .context("the database does not answer in time; check DATABASE_URL and the network")?;
-    let first = first
-        .context("the database cannot be reached; check DATABASE_URL and that PostgreSQL runs")?;
-    drop(first.close().await);
-    db::pool_options()
-        .max_connections(30)
-        .acquire_timeout(CONNECT_TIMEOUT)
-        .connect(&args.database_url)
-        .await
-        .context("the database does not answer; check DATABASE_URL and that PostgreSQL runs")
-}
-
-/// How long a start waits for the database.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
 pub(super) async fn migrate(args: DatabaseArgs) -> anyhow::Result<()> {
-    let pool = connect(&args).await?;
-    db::migrate(&pool)
+    let database = Database::open(&args).await?;
+    db::migrate(&database.pool)
         .await
         .context("the database cannot be brought to this build's schema")?;
+    database.close().await;
     println!("The database has this build's schema.");
     Ok(())
 }
@@ -84,11 +58,25 @@ pub(super) async fn migrate(args: DatabaseArgs) -> anyhow::Result<()> {
 pub(super) async fn run(args: WorkArgs) -> anyhow::Result<()> {
     let roles = roles_of(&args.roles)?;
     let settings = Settings::read(&Variables::of_process(), &roles)?;
-    let pool = connect(&args.database).await?;
+    // Before anything is started: it is stopped in order then, whenever the word comes.
+    let interrupted = interrupted();
+    let database = Database::open(&args.database).await?;
+    let ended = work(&args, &roles, &settings, database.pool.clone(), interrupted).await;
+    database.close().await;
+    ended
+}
+
+async fn work(
+    args: &WorkArgs,
+    roles: &[Role],
+    settings: &Settings,
+    pool: PgPool,
+    interrupted: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
     db::migrate(&pool)
         .await
         .context("the database cannot be brought to this build's schema")?;
-    let services = services(pool.clone(), &settings)?;
+    let services = services(pool.clone(), settings)?;
     // The limit is one for all replicas; those that use the model say what it is.
     if roles.contains(&Role::Judge) {
         let capacity = i32::try_from(settings.vlm_capacity).unwrap_or(i32::MAX);
@@ -98,7 +86,7 @@ pub(super) async fn run(args: WorkArgs) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
     if roles.contains(&Role::Mirror) {
-        let git = GitSync::open(pool.clone(), &settings).await?;
+        let git = GitSync::open(pool.clone(), settings).await?;
         git_sync::start_current_round(&pool, git.mirror(), &settings.state_repository).await?;
         let stop = stop.clone();
         tasks.spawn(async move {
@@ -138,14 +126,14 @@ pub(super) async fn run(args: WorkArgs) -> anyhow::Result<()> {
         .map(|role| role.as_str())
         .collect::<Vec<_>>()
         .join("+");
-    let worker = WorkerOptions::new(name, roles::slots(&roles, &sizes));
+    let worker = WorkerOptions::new(name, roles::slots(roles, &sizes));
     let worker = Worker::new(pool, handlers::registry(&services, &settings.round), worker);
     let working = stop.clone();
     tasks.spawn(async move { worker.run(working).await.context("the worker ended") });
 
     let mut ended = Ok(());
     tokio::select! {
-        () = interrupted() => tracing::info!("stopping: running jobs may end"),
+        () = interrupted => tracing::info!("stopping: running jobs may end"),
         Some(first) = tasks.join_next() => ended = first.context("a part of the worker failed").and_then(|ended| ended),
     }
     stop.cancel();
@@ -163,16 +151,19 @@ fn roles_of(words: &[String]) -> anyhow::Result<Vec<Role>> {
         .collect::<Result<Vec<Role>, _>>()?)
 }
 
-/// Ends when the process is asked to stop.
-pub(super) async fn interrupted() {
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(_) => std::future::pending().await,
-        }
+/// Ends when the process is asked to stop, also when that was before it is waited for.
+pub(super) fn interrupted() -> impl Future<Output = ()> {
+    let listen = |kind| tokio::signal::unix::signal(kind).ok();
+    let terminate = listen(SignalKind::terminate());
+    let interrupt = listen(SignalKind::interrupt());
+    let heard = async |signal: Option<Signal>| match signal {
+        Some(mut signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
     };
-    tokio::select! {
-        () = terminate => {}
-        interrupt = tokio::signal::ctrl_c() => drop(interrupt),
+    async move {
+        tokio::select! {
+            () = heard(terminate) => {}
+            () = heard(interrupt) => {}
+        }
     }
 }

@@ -136,6 +136,8 @@ impl Handler<VerifyBuild> for VerifyBuildHandler {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use chrono::{TimeDelta, Utc};
     use schema::files::BuildStatus;
     use tokio_util::sync::CancellationToken;

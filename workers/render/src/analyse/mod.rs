@@ -9,6 +9,7 @@ mod exports;
 mod literals;
 mod namespace;
 mod parse;
+mod shape;
 mod stack;
 mod walk;
 

@@ -1,13 +1,12 @@
 //! Stage `parse`: size, syntax, early errors. Any of them ends the run with exactly one failure.
 
 use oxc_allocator::Allocator;
-use oxc_ast::AstKind;
 use oxc_ast::ast::Program;
-use oxc_ast_visit::Visit;
 use oxc_parser::{ParseOptions, Parser};
 use oxc_semantic::{Semantic, SemanticBuilder};
-use oxc_span::{GetSpan as _, SourceType};
+use oxc_span::SourceType;
 
+use super::shape;
 use crate::failure::{Failure, Rule, Stage};
 
 /// Largest source in bytes of UTF-8.
@@ -52,24 +51,21 @@ pub fn program<'a>(allocator: &'a Allocator, source: &'a str) -> Result<Program<
     if parsed.panicked {
         return Err(error(source, 0, "the source cannot be parsed"));
     }
-    let mut shape = Shape::default();
-    shape.visit_program(&parsed.program);
-    if let Some(offset) = shape.too_deep_at {
-        return Err(error(
-            source,
-            offset,
-            "Maximum call stack size exceeded: nested too deep",
-        ));
+    let unknown = parsed.irregular_whitespaces.iter().find(|space| {
+        let text = source.get(space.start as usize..space.end as usize);
+        text.is_some_and(|text| text.contains(NO_SPACES))
+    });
+    if let Some(space) = unknown {
+        return Err(error(source, space.start, "Unexpected character"));
     }
-    match shape.proposal {
-        Some((offset, what)) => Err(error(
-            source,
-            offset,
-            &format!("{what} is not part of the language"),
-        )),
+    match shape::first_error(&parsed.program) {
+        Some((offset, what)) => Err(error(source, offset, what)),
         None => Ok(parsed.program),
     }
 }
+
+/// What this parser takes for white space and the language does not.
+const NO_SPACES: [char; 2] = ['\u{85}', '\u{200b}'];
 
 /// Resolves names, and finds the early errors that need them: redeclarations, undeclared exports, labels and the like.
 pub fn semantic<'a>(program: &'a Program<'a>) -> Result<Semantic<'a>, Failure> {
@@ -92,42 +88,4 @@ fn first_error(source: &str, diagnostics: &oxc_diagnostics::Diagnostics) -> Opti
         .first()
         .map_or(0, |label| label.offset() as u32);
     Some(error(source, offset, &diagnostic.message))
-}
-
-/// Deepest tree that is looked into. The reference's parser and walk overflow their stack between one and three
-/// thousand levels, depending on the construct; and some early errors take time quadratic in the depth.
-const MAX_TREE_DEPTH: usize = 4_000;
-
-/// How deep a tree is, and whether it holds syntax that this parser knows and the language does not have yet.
-#[derive(Default)]
-struct Shape {
-    depth: usize,
-    too_deep_at: Option<u32>,
-    proposal: Option<(u32, &'static str)>,
-}
-
-impl<'a> Visit<'a> for Shape {
-    fn enter_node(&mut self, kind: AstKind<'a>) {
-        self.depth += 1;
-        if self.depth > MAX_TREE_DEPTH && self.too_deep_at.is_none() {
-            self.too_deep_at = Some(kind.span().start);
-        }
-        let what = match kind {
-            AstKind::Decorator(_) => "a decorator",
-            AstKind::AccessorProperty(_) => "an accessor field",
-            AstKind::ImportDeclaration(import) if import.phase.is_some() => {
-                "an import with a phase"
-            }
-            AstKind::ImportExpression(import) if import.phase.is_some() => "an import with a phase",
-            _ => return,
-        };
-        let offset = kind.span().start;
-        if self.proposal.is_none_or(|(first, _)| offset < first) {
-            self.proposal = Some((offset, what));
-        }
-    }
-
-    fn leave_node(&mut self, _: AstKind<'a>) {
-        self.depth -= 1;
-    }
 }

@@ -114,6 +114,93 @@ fn early_errors_of_the_language_are_parse_errors_too() {
 }
 
 #[test]
+fn patterns_in_parentheses_are_parse_errors_and_targets_in_parentheses_are_not() {
+    module_all(
+        &["PARSE_ERROR"],
+        &[
+            "let a; export default () => { [(a = 1)] = []; };",
+            "let a; export default () => { [([a])] = []; };",
+            "let a; export default () => { ({ b: (a = 0) } = {}); };",
+            "let a; export default () => { ({ b: ({ a }) } = {}); };",
+            "let a; export default () => { for (({ a }) of []); };",
+            "let a; export default () => { for (([a]) in []); };",
+            "let a; export default () => { [([a]) = 1] = []; };",
+            "export default () => { ((a)) => 1; };",
+            "export default () => { ( (a), b) => 1; };",
+        ],
+    );
+    module_all(
+        PASSES,
+        &[
+            "let a; export default () => { [(a)] = []; };",
+            "let a; export default () => { [(a) = 1] = []; };",
+            "let a; export default () => { [((a))] = []; };",
+            "let a; export default () => { ({ b: (a) } = {}); };",
+            "let a; export default () => { ({ b: (a) = 0 } = {}); };",
+            "let a = {}; export default () => { [(a.b)] = []; ({ c: (a.d) } = {}); };",
+            "let a; export default () => { for ((a) of []); };",
+            "let a; export default () => { for ([a] of []); for ({ a } of []); };",
+            "let a; export default () => { [[a] = [1]] = []; ([a] = []); ({ a } = {}); };",
+            "export default () => { String((a) => 1); ((a) => 1)(); (((a, b = (1)) => 1)); };",
+            "export default () => { String(([a]) => a, ({ b }) => b, (/* ( */ c) => c); };",
+        ],
+    );
+}
+
+#[test]
+fn no_jump_leaves_its_function() {
+    module_all(
+        &["PARSE_ERROR"],
+        &[
+            "export default () => { for (;;) { (() => { break; }); } };",
+            "export default () => { for (;;) { (() => { continue; }); } };",
+            "export default () => { switch (1) { case 1: (() => { break; }); } };",
+            "export default () => { a: { (() => { break a; }); } };",
+            "export default () => { a: for (;;) { class A { x = () => { continue a; }; } } };",
+            "export default () => { for (;;) { function f() { break; } } };",
+        ],
+    );
+    module_all(
+        PASSES,
+        &[
+            "export default () => { a: for (;;) { b: { for (;;) { break b; } continue a; } } };",
+            "export default () => { for (;;) { (() => { for (;;) { break; } }); break; } };",
+            "export default () => { a: { switch (1) { default: break a; } } };",
+            "export default () => { a: { (() => { a: { break a; } }); break a; } };",
+        ],
+    );
+}
+
+#[test]
+fn what_only_this_parser_knows_is_a_parse_error() {
+    module_all(
+        &["PARSE_ERROR"],
+        &[
+            "class A { private m() {} } export default () => 1;",
+            "class A { override m() {} } export default () => 1;",
+            "class A { declare x; } export default () => 1;",
+            "class A { static readonly x = 1; } export default () => 1;",
+            "class A { m?() {} } export default () => 1;",
+            "class A { x?; } export default () => 1;",
+            "class A { public constructor() {} } export default () => 1;",
+            "export default abstract class {}",
+            "export default interface A {}",
+            "import 'x' assert { type: 'json' }; export default () => 1;",
+            "\u{200b}export default () => 1;",
+            "export default () => 1;\u{85}",
+        ],
+    );
+    module_all(
+        PASSES,
+        &[
+            "class A { private; readonly() {} override = 1; abstract() {} declare } export default () => 1;",
+            "export default () => '\u{200b}' + `\u{85}` + /\u{200b}/.source; // \u{200b}",
+            "\u{a0}\u{3000}\u{feff}export default () => 1;",
+        ],
+    );
+}
+
+#[test]
 fn a_parse_error_says_where() {
     let failures = analyse("export default () => {\n  let a;\n  let a;\n};");
     assert_eq!(failures.len(), 1);

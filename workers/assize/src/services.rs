@@ -31,8 +31,8 @@ use crate::{
 const GITHUB_DEADLINE: Duration = Duration::from_secs(30);
 /// One attempt against the object store.
 pub(crate) const S3_DEADLINE: Duration = Duration::from_secs(60);
-/// One module at the renderer, its queue included.
-const RENDER_DEADLINE: Duration = Duration::from_secs(150);
+/// One module at the renderer, its queue included: longer than the service itself takes before it gives up (240 s).
+const RENDER_DEADLINE: Duration = Duration::from_secs(250);
 /// One call of the model.
 const VLM_DEADLINE: Duration = Duration::from_secs(120);
 

@@ -165,9 +165,13 @@ let view = new View(typedArrayBuffer(bytes));
 let used = 0;
 /** Set once the document is larger than anything that will be drawn: from then on only counts are written. */
 let overflowed = false;
+/** What those counts may take beyond it. */
+const LARGEST = TABLES.documentBytes + (1 << 20);
 
 function room(size) {
   const needed = used + size;
+  // Lists of groups, morph targets, materials and nodes are told item by item, and have no other bound.
+  if (needed > LARGEST) throw new Refusal('SCENE_DATA_EXCEEDED', 'the scene has more parts than can be described');
   let capacity = typedArrayByteLength(bytes);
   if (needed <= capacity) return;
   while (capacity < needed) capacity *= 2;
@@ -496,7 +500,6 @@ function writeNode(node, depth) {
       u8(1);
       writeNode(child, depth + 1);
     }
-    if (used > TABLES.documentBytes + 1024) throw new Refusal('SCENE_DATA_EXCEEDED', 'the scene has more nodes than can be described');
   }
 }
 

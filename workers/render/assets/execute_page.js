@@ -1,8 +1,11 @@
 // The page beside the throwaway realm: keeps one fresh worker ready, hands it one module, passes its answer on.
 // It never evaluates anything the module made: an answer is numbers, short texts and one array of bytes.
 (() => {
+  /** Half of a surrogate pair cannot be told over the control pipe: the whole answer would be lost with it. */
+  const plain = (text) => `${text}`.slice(0, 4000).toWellFormed();
   const script = (text) => URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
   let workerUrl;
+  let largestDocument = 0;
   let next;
   let answered = false;
 
@@ -16,7 +19,8 @@
     next = { worker, ready };
   }
 
-  globalThis.assizeStart = async (core, body) => {
+  globalThis.assizeStart = async (core, body, limit) => {
+    largestDocument = limit;
     workerUrl = script(body.replace('__CORE_URL__', script(`${core}\n//# sourceURL=three.core.js`)));
     prepare();
     await next.ready;
@@ -45,10 +49,11 @@
         worker.postMessage(url);
       });
       const { stage, rule, detail, moduleLoadMs, executionMs, length } = answer;
-      const document = answer.document instanceof ArrayBuffer ? new Uint8Array(answer.document, 0, length).toBase64() : null;
+      const fits = answer.document instanceof ArrayBuffer && length <= largestDocument;
+      const document = fits ? new Uint8Array(answer.document, 0, length).toBase64() : null;
       return {
-        stage: `${stage}`, rule: `${rule}`, detail: `${detail}`, moduleLoadMs: +moduleLoadMs, executionMs: +executionMs,
-        document,
+        stage: plain(stage), rule: plain(rule), detail: plain(detail), moduleLoadMs: +moduleLoadMs,
+        executionMs: +executionMs, document,
       };
     } finally {
       worker.terminate();

@@ -170,6 +170,8 @@ rules! {
     TextureDataExceeded = "TEXTURE_DATA_EXCEEDED",
     /// More triangles, lines and points to draw than the published limit.
     DrawnPrimitivesExceeded = "DRAWN_PRIMITIVES_EXCEEDED",
+    /// More different shader programs than the published limit.
+    ShaderLimitExceeded = "SHADER_LIMIT_EXCEEDED",
     /// More attribute, index and node data than the published limit.
     SceneDataExceeded = "SCENE_DATA_EXCEEDED",
     /// The scene passed validation and cannot be drawn.

@@ -268,6 +268,28 @@ impl Browser {
         Ok(Work::of(pages.collect()).await)
     }
 
+    /// Seconds that all of its processes have computed, those of the graphics included.
+    ///
+    /// # Errors
+    ///
+    /// [`CdpError`] if the browser is gone.
+    pub async fn computed(&self) -> Result<f64, CdpError> {
+        let answer = self
+            .connection
+            .call("SystemInfo.getProcessInfo", json!({}))
+            .await?;
+        let processes = answer
+            .get("processInfo")
+            .and_then(serde_json::Value::as_array);
+        let seconds = |process: &serde_json::Value| process.get("cpuTime")?.as_f64();
+        Ok(processes.into_iter().flatten().filter_map(seconds).sum())
+    }
+
+    /// Ends the browser at once, whoever still works on its pages.
+    pub fn end(&self) {
+        self.kill();
+    }
+
     /// Ends the browser and everything it started.
     pub async fn close(&self) {
         // Asked first, so that it takes its own children with it; then told.

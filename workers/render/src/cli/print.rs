@@ -248,6 +248,7 @@ mod tests {
                 max: corner(0.5),
             }),
             drawn_primitives: 12,
+            drawn_surface: Some(1.5),
         };
         let failure = Failure::new(
             Stage::PostValidation,

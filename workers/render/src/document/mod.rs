@@ -40,7 +40,7 @@ pub struct Scene {
     pub textures: Vec<Texture>,
     /// A node was met twice.
     pub has_cycle: bool,
-    /// Nodes below the deepest allowed level were left out.
+    /// Nodes below the deepest level that is described were left out.
     pub is_cut: bool,
     /// Some bytes were left out because the document had grown past [`MAX_DOCUMENT_BYTES`].
     pub is_truncated: bool,

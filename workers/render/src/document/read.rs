@@ -47,8 +47,8 @@ struct Reader {
     scene: Scene,
 }
 
-/// Levels the sandbox may describe: one below the limit, so that a violation is visible.
-pub(crate) const DEEPEST_NODE: u32 = 33;
+/// Levels the sandbox may describe: far below the limit, so that the extent of a scene that is too deep is known too.
+pub(crate) const DEEPEST_NODE: u32 = 100;
 
 impl Reader {
     fn take(&mut self, length: usize) -> Result<Bytes> {

@@ -24,6 +24,9 @@ pub enum DrawError {
     /// Three.js refused the scene, twice and in a fresh page.
     #[error("the scene cannot be drawn: {0}")]
     Scene(String),
+    /// It took too long twice, the second time with all the machine gave it and no other beside it.
+    #[error("the scene takes longer than {} s to draw", .0.as_secs())]
+    TooCostly(Duration),
     /// The page did not send what was asked for.
     #[error("the drawing page sent {received} of {expected} pictures")]
     Missing {

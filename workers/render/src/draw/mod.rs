@@ -35,6 +35,10 @@ const RUNS_A_PAGE: u32 = 1_000;
 const DATA_LIMIT_BYTES: u64 = 8 << 30;
 /// Longest a fresh page may take: it compiles its first shaders only when it draws.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
+/// Part of the limit that the browser's processes must have computed, all together, before the scene counts as too costly.
+const COMPUTED_PART: f64 = 0.9;
+/// How many times its limit a drawing may wait for the processor before we give up on it, as our fault.
+const STARVATION_FACTOR: u32 = 3;
 
 /// The pool of drawing pages.
 #[derive(Debug)]
@@ -91,18 +95,25 @@ impl Drawer {
     }
 
     /// Draws a canonical document: one picture for every angle of every batch, in order. Nothing is drawn outside of
-    /// `bounds` (lower and upper corner in world units), if they are known.
+    /// `bounds` (lower and upper corner in world units), if they are known. What `is_costly` is drawn with nothing beside
+    /// it.
     ///
     /// # Errors
     ///
-    /// [`DrawError::Scene`] if Three.js cannot draw it, which it says again in a fresh page; everything else is ours.
+    /// [`DrawError::Scene`] if Three.js cannot draw it, which it says again in a fresh page, and [`DrawError::TooCostly`]
+    /// if it takes too long even alone; everything else is ours.
     pub async fn draw(
         &self,
         document: Bytes,
         bounds: Option<[f64; 6]>,
+        is_costly: bool,
         batches: &[Batch],
     ) -> Result<(Vec<Part>, Timings), DrawError> {
-        let _place = self.pages.enter().await?;
+        let place = if is_costly {
+            self.pages.enter_alone().await?
+        } else {
+            self.pages.enter().await?
+        };
         let first = self.draw_once(document.clone(), bounds, batches).await;
         match first {
             Err(
@@ -118,6 +129,12 @@ impl Drawer {
                     // Chromium refuses graphics to pages whose graphics process crashed: a fresh page needs a fresh browser.
                     self.pages.discard_browser().await;
                 }
+                self.draw_once(document, bounds, batches).await
+            }
+            Err(error @ (DrawError::Timeout(_) | DrawError::TooCostly(_))) if !is_costly => {
+                tracing::warn!(%error, "drawing took too long, once more with no other beside it");
+                drop(place);
+                let _alone = self.pages.enter_alone().await?;
                 self.draw_once(document, bounds, batches).await
             }
             other => other,
@@ -188,7 +205,7 @@ impl Drawer {
                 tokio::select! {
                     answer = page.handle.session.evaluate(&expression) => answer.map_err(DrawError::from),
                     _ = crashed.wait_for(|crashed| *crashed) => Err(DrawError::Crashed),
-                    () = tokio::time::sleep(self.time_limit) => Err(DrawError::Timeout(self.time_limit)),
+                    late = self.too_late(page) => Err(late),
                 }
             };
             tokio::pin!(drawing);
@@ -209,6 +226,11 @@ impl Drawer {
                 *slot = Some(pixels);
             }
         }
+        if let Err(DrawError::Timeout(_) | DrawError::TooCostly(_)) = answer {
+            // What is left of the drawing would keep the graphics process from every other page for as long as it takes.
+            page.browser.end();
+            self.pages.discard_browser().await;
+        }
         let drawn: Drawn =
             serde_json::from_value(answer?).map_err(|error| CdpError::Script(error.to_string()))?;
         if let Some(error) = drawn.error {
@@ -226,6 +248,23 @@ impl Drawer {
             part.check(size)?;
         }
         Ok((pictures.into_iter().flatten().collect(), drawn.timings))
+    }
+
+    /// Waits until a drawing has had its time: wall clock on a machine that computed all the while, longer on a busy one.
+    async fn too_late(&self, page: &Page) -> DrawError {
+        let limit = self.time_limit;
+        let before = page.browser.computed().await.unwrap_or_default();
+        for _ in 0..STARVATION_FACTOR {
+            tokio::time::sleep(limit).await;
+            let computed = match page.browser.computed().await {
+                Ok(computed) => computed - before,
+                Err(error) => return error.into(),
+            };
+            if computed >= limit.as_secs_f64() * COMPUTED_PART {
+                return DrawError::TooCostly(limit);
+            }
+        }
+        DrawError::Timeout(limit * STARVATION_FACTOR)
     }
 
     async fn open(&self) -> Result<Lent<Page>, DrawError> {

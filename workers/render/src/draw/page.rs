@@ -13,7 +13,8 @@ use crate::browser::{Browser, PageHandle};
 pub struct Page {
     /// The page itself.
     pub handle: PageHandle,
-    browser: Arc<Browser>,
+    /// The browser it belongs to.
+    pub browser: Arc<Browser>,
     /// Becomes true when its process died.
     pub crashed: watch::Receiver<bool>,
 }

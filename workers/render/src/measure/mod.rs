@@ -6,15 +6,17 @@
 
 mod drawn;
 mod extent;
+mod shaders;
+mod surface;
 
 pub use extent::world_matrices;
 
 use serde::{Deserialize, Serialize};
 
-use crate::document::{Scene, fields};
+use crate::document::{Geometry, Node, Scene, fields};
 use crate::failure::{Failure, Rule, Stage};
 use crate::matrix::Box3;
-use drawn::Drawn;
+use drawn::{Drawn, Effort};
 
 /// Most vertices of a scene: position counts summed over nodes, instances not multiplied.
 pub const MAX_VERTICES: u64 = 250_000;
@@ -22,10 +24,15 @@ pub const MAX_VERTICES: u64 = 250_000;
 pub const MAX_DRAW_CALLS: u64 = 200;
 /// Deepest level; the root group is 0.
 pub const MAX_DEPTH: u32 = 32;
+/// Deepest level whose objects count; deeper ones are only looked at for the extent.
+const DEEPEST_WALKED: u32 = MAX_DEPTH + 1;
 /// Most instances, summed over instanced meshes.
 pub const MAX_INSTANCES: u64 = 50_000;
 /// Most bytes of data textures.
 pub const MAX_TEXTURE_BYTES: u64 = 4_194_304;
+/// Most pixels of all textures together, as they claim them. Assize's own limit; four times as many as the bytes of data
+/// textures allow, because not every texture counts there.
+pub const MAX_CLAIMED_PIXELS: f64 = 4.0 * MAX_TEXTURE_BYTES as f64;
 /// Half the edge of the cube a scene must fit in.
 pub const HALF_EXTENT: f64 = 0.5;
 /// Most triangles, line segments and points drawn for one picture, instances multiplied.
@@ -34,6 +41,9 @@ pub const HALF_EXTENT: f64 = 0.5;
 pub const MAX_DRAWN_PRIMITIVES: f64 = 4_000_000.0;
 /// Most draw commands for one picture: geometry groups with a material each. Assize's own limit.
 pub const MAX_DRAWN_COMMANDS: f64 = 4_000.0;
+
+/// Most different shader programs. Assize's own limit: compiling one takes a tenth of a second and more.
+pub const MAX_SHADERS: usize = 100;
 
 /// The figures of a scene, as reports show them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -58,6 +68,9 @@ pub struct Metrics {
     /// Triangles, line segments and points drawn for one picture.
     #[serde(rename = "drawnPrimitives", default)]
     pub drawn_primitives: u64,
+    /// Square world units of surface drawn for one picture, instances multiplied; none for a scene that breaks a limit.
+    #[serde(rename = "drawnSurface", default)]
+    pub drawn_surface: Option<f64>,
 }
 
 /// An extent in world units.
@@ -100,13 +113,18 @@ pub fn measure(scene: &Scene) -> (Metrics, Vec<Failure>) {
         texture_bytes: 0,
         bbox: None,
         drawn_primitives: 0,
+        drawn_surface: None,
     };
     let mut drawn = Drawn::default();
+    let mut drawn_nodes = Vec::new();
     let mut visible = Vec::with_capacity(scene.nodes.len());
-    for node in &scene.nodes {
-        metrics.max_depth = metrics.max_depth.max(node.depth);
+    for (index, node) in scene.nodes.iter().enumerate() {
         let parent_visible = node.parent.is_none_or(|parent| visible[parent]);
         visible.push(parent_visible && node.visible);
+        if !is_walked(node) {
+            continue;
+        }
+        metrics.max_depth = metrics.max_depth.max(node.depth);
         let Some(drawable) = &node.drawable else {
             continue;
         };
@@ -119,7 +137,8 @@ pub fn measure(scene: &Scene) -> (Metrics, Vec<Failure>) {
             metrics.instances = metrics.instances.saturating_add(whole(instances.count));
         }
         if parent_visible && node.visible && node.layers & 1 != 0 {
-            drawn.add(scene, node, drawable, geometry);
+            drawn.add(scene, node);
+            drawn_nodes.push(index);
         }
     }
     metrics.depth = metrics.max_depth;
@@ -137,7 +156,17 @@ pub fn measure(scene: &Scene) -> (Metrics, Vec<Failure>) {
             min: Corner::new(extent.min),
             max: Corner::new(extent.max),
         });
-        failures(scene, &metrics, &drawn, &extent)
+        let mut found = failures(scene, &metrics, &drawn, &extent);
+        if found.is_empty() {
+            // Last: it takes a while, and says nothing new about a scene that is too large already.
+            let effort = Effort::of(scene, &drawn_nodes);
+            metrics.drawn_surface = Some(effort.surface);
+            if effort.shaders > MAX_SHADERS {
+                let detail = format!("shader programs {} > {MAX_SHADERS}", effort.shaders);
+                found.push(failure(Rule::ShaderLimitExceeded, detail));
+            }
+        }
+        found
     };
     (metrics, failures)
 }
@@ -149,7 +178,7 @@ fn failures(scene: &Scene, metrics: &Metrics, drawn: &Drawn, extent: &Box3) -> V
             found.push(failure(rule, format!("{what} {value} > {limit}")));
         }
     };
-    if scene.is_cut {
+    if scene.is_cut || !scene.nodes.iter().all(is_walked) {
         over(
             Rule::DepthLimitExceeded,
             "the scene was walked to depth",
@@ -199,16 +228,25 @@ fn failures(scene: &Scene, metrics: &Metrics, drawn: &Drawn, extent: &Box3) -> V
         drawn.commands as u64,
         MAX_DRAWN_COMMANDS as u64,
     );
-    if let Some((width, height)) = oversized_texture(scene) {
+    let pixels = claimed_pixels(scene);
+    if !(pixels <= MAX_CLAIMED_PIXELS) {
         found.push(failure(
             Rule::TextureDataExceeded,
+            format!("the textures claim {pixels} pixels > {MAX_CLAIMED_PIXELS}"),
+        ));
+    }
+    let morph_bytes = morph_texture_bytes(scene);
+    if morph_bytes > crate::document::MAX_DOCUMENT_BYTES as f64 {
+        found.push(failure(
+            Rule::SceneDataExceeded,
             format!(
-                "a texture claims {width} x {height} pixels, more than {MAX_TEXTURE_BYTES} bytes"
+                "morph targets take {morph_bytes} bytes to draw > {}",
+                crate::document::MAX_DOCUMENT_BYTES
             ),
         ));
     }
     if scene.is_cut {
-        // Below the deepest level nothing was described, so nothing can be said about the extent.
+        // Below the deepest described level nothing is known, so nothing can be said about the extent.
         return found;
     }
     if scene.is_truncated {
@@ -248,6 +286,11 @@ fn failure(rule: Rule, detail: impl Into<String>) -> Failure {
     Failure::new(Stage::PostValidation, rule, detail)
 }
 
+/// Whether the reference's walk comes to a node: it goes one level deeper than the limit, to see that it is passed.
+fn is_walked(node: &Node) -> bool {
+    node.depth <= DEEPEST_WALKED
+}
+
 /// A count a module wrote, as a whole number: NaN and negative numbers are 0.
 fn whole(value: f64) -> u64 {
     if value > 0.0 { value.floor() as u64 } else { 0 }
@@ -257,7 +300,7 @@ fn whole(value: f64) -> u64 {
 fn texture_bytes(scene: &Scene) -> u64 {
     let mut seen = vec![false; scene.textures.len()];
     let mut bytes = 0.0;
-    for node in &scene.nodes {
+    for node in scene.nodes.iter().filter(|node| is_walked(node)) {
         let Some(drawable) = &node.drawable else {
             continue;
         };
@@ -275,12 +318,26 @@ fn texture_bytes(scene: &Scene) -> u64 {
     bytes as u64
 }
 
-/// A texture whose claimed size alone would take more than the texture budget of graphics memory.
-fn oversized_texture(scene: &Scene) -> Option<(f64, f64)> {
-    scene
+/// Pixels that the textures say they have: graphics memory is taken for them, whatever data there is.
+fn claimed_pixels(scene: &Scene) -> f64 {
+    let images = scene
         .textures
         .iter()
-        .filter_map(|texture| texture.image.as_ref())
-        .find(|image| !(image.width.max(0.0) * image.height.max(0.0) <= MAX_TEXTURE_BYTES as f64))
-        .map(|image| (image.width, image.height))
+        .filter_map(|texture| texture.image.as_ref());
+    images
+        .map(|image| image.width.max(0.0) * image.height.max(0.0))
+        .sum()
+}
+
+/// Bytes of the textures that Three.js makes of morph targets: four numbers for each vertex, target and attribute.
+fn morph_texture_bytes(scene: &Scene) -> f64 {
+    const BYTES_A_VERTEX: f64 = 16.0;
+    let of = |geometry: &Geometry| {
+        let vertices = geometry
+            .position()
+            .map_or(0, |position| scene.attributes[position].count);
+        let targets: usize = geometry.morphs.iter().map(Vec::len).sum();
+        vertices as f64 * targets as f64 * BYTES_A_VERTEX
+    };
+    scene.geometries.iter().map(of).sum()
 }

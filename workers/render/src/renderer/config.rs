@@ -18,7 +18,8 @@ pub struct RendererConfig {
     pub allow_no_sandbox: bool,
     /// Wall clock of one module. Rounds use 5 s.
     pub module_time_limit: Duration,
-    /// Longest the drawing of one module may take before it counts as our failure.
+    /// Longest the drawing of one module may take. One that takes longer is drawn once more with no other beside it; if
+    /// that takes as long again although the machine computed all the while, the module is rejected.
     pub draw_time_limit: Duration,
     /// Modules that may wait for a page; one more is refused as [`RenderError::Busy`].
     pub queue: usize,
@@ -36,7 +37,7 @@ impl Default for RendererConfig {
             unprivileged_uid_gid: None,
             allow_no_sandbox: false,
             module_time_limit: Duration::from_secs(5),
-            draw_time_limit: Duration::from_secs(120),
+            draw_time_limit: Duration::from_secs(60),
             queue: 64,
             modules_a_browser: 2_000,
             graphics: Graphics::Software,
@@ -51,7 +52,7 @@ impl RendererConfig {
     /// |---|---|---|
     /// | `RENDER_POOL_SIZE` | `pages` | 2 |
     /// | `VALIDATION_TIMEOUT_MS` | `module_time_limit` | 5000 |
-    /// | `RENDER_TIMEOUT_MS` | `draw_time_limit` | 120000 |
+    /// | `RENDER_TIMEOUT_MS` | `draw_time_limit` | 60000 |
     /// | `RENDER_QUEUE_SIZE` | `queue` | 64 |
     /// | `PUPPETEER_EXECUTABLE_PATH` | `chromium` | the usual places |
     /// | `USE_GL` | `graphics`: `gpu` for the graphics card | software |

@@ -151,13 +151,21 @@ impl Renderer {
     ) -> Result<(Vec<Part>, Timings), RenderError> {
         let drawer = self.drawer().await?;
         let drawn = drawer
-            .draw(document.canonical.clone(), document.bounds, batches)
+            .draw(
+                document.canonical.clone(),
+                document.bounds,
+                document.is_costly,
+                batches,
+            )
             .await;
         match drawn {
-            Err(DrawError::Scene(message)) => Err(RenderError::Rejected {
-                failures: vec![Failure::new(Stage::Render, Rule::RenderRunFailed, message)],
-                metrics: Some(document.metrics.clone()),
-            }),
+            Err(error @ (DrawError::Scene(_) | DrawError::TooCostly(_))) => {
+                let detail = error.to_string();
+                Err(RenderError::Rejected {
+                    failures: vec![Failure::new(Stage::Render, Rule::RenderRunFailed, detail)],
+                    metrics: Some(document.metrics.clone()),
+                })
+            }
             other => Ok(other?),
         }
     }

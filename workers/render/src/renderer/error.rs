@@ -77,11 +77,14 @@ impl From<DrawError> for RenderError {
         match error {
             DrawError::Launch(error) => error.into(),
             DrawError::Timeout(limit) => Self::Timeout(limit),
-            DrawError::Scene(message) => Self::rejected(vec![Failure::new(
-                Stage::Render,
-                Rule::RenderRunFailed,
-                message,
-            )]),
+            error @ (DrawError::Scene(_) | DrawError::TooCostly(_)) => {
+                let detail = error.to_string();
+                Self::rejected(vec![Failure::new(
+                    Stage::Render,
+                    Rule::RenderRunFailed,
+                    detail,
+                )])
+            }
             other => Self::Crashed(other.to_string()),
         }
     }

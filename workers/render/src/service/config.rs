@@ -24,7 +24,7 @@ impl Default for ServiceConfig {
         Self {
             url_hosts: Vec::new(),
             allow_private_hosts: false,
-            request_timeout: Duration::from_secs(180),
+            request_timeout: Duration::from_secs(240),
             kept_bytes: 256 << 20,
             stop_timeout: Duration::from_secs(30),
         }
@@ -33,7 +33,7 @@ impl Default for ServiceConfig {
 
 impl ServiceConfig {
     /// The configuration of the environment: `RENDER_URL_HOSTS` (comma separated, none by default),
-    /// `RENDER_REQUEST_TIMEOUT_MS` (180000), `RENDER_STOP_TIMEOUT_MS` (30000), `RENDER_KEPT_MEGABYTES` (256; 0 keeps
+    /// `RENDER_REQUEST_TIMEOUT_MS` (240000), `RENDER_STOP_TIMEOUT_MS` (30000), `RENDER_KEPT_MEGABYTES` (256; 0 keeps
     /// nothing).
     pub fn from_env() -> Self {
         let default = Self::default();

@@ -31,6 +31,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, RawQuery, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
@@ -115,6 +116,9 @@ struct Service {
 
 type Shared = State<Arc<Service>>;
 
+/// A request's body, or why it was not read.
+type Body = Result<Bytes, BytesRejection>;
+
 fn routes(service: Arc<Service>) -> Router {
     let not_found = || async { (StatusCode::NOT_FOUND, Json(json!({ "error": "not found" }))) };
     Router::new()
@@ -171,10 +175,10 @@ async fn scrape(State(service): Shared) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }
 
-async fn views(State(service): Shared, RawQuery(query): RawQuery, body: Bytes) -> Response {
+async fn views(State(service): Shared, RawQuery(query): RawQuery, body: Body) -> Response {
     let asked = async {
         let size = Query::parse(query.as_deref())?.view_size()?;
-        Ok::<_, ClientError>((size, service.source_of(&body).await?))
+        Ok::<_, ClientError>((size, service.source_of(body).await?))
     };
     let (size, source) = match asked.await {
         Ok(asked) => asked,
@@ -204,10 +208,10 @@ async fn views(State(service): Shared, RawQuery(query): RawQuery, body: Bytes) -
     }
 }
 
-async fn render(State(service): Shared, RawQuery(query): RawQuery, body: Bytes) -> Response {
+async fn render(State(service): Shared, RawQuery(query): RawQuery, body: Body) -> Response {
     let asked = async {
         let request = Query::parse(query.as_deref())?.pictures()?;
-        Ok::<_, ClientError>((request, service.source_of(&body).await?))
+        Ok::<_, ClientError>((request, service.source_of(body).await?))
     };
     let (request, source) = match asked.await {
         Ok(asked) => asked,
@@ -228,13 +232,13 @@ async fn render(State(service): Shared, RawQuery(query): RawQuery, body: Bytes) 
     }
 }
 
-async fn grid(State(service): Shared, RawQuery(query): RawQuery, body: Bytes) -> Response {
+async fn grid(State(service): Shared, RawQuery(query): RawQuery, body: Body) -> Response {
     let asked = async {
         let query = Query::parse(query.as_deref())?;
         Ok::<_, ClientError>((
             query.pictures()?,
             query.gap()?,
-            service.source_of(&body).await?,
+            service.source_of(body).await?,
         ))
     };
     let (request, gap, source) = match asked.await {
@@ -249,8 +253,9 @@ async fn grid(State(service): Shared, RawQuery(query): RawQuery, body: Bytes) ->
 
 impl Service {
     /// The module of a request body: `{"source": "…"}`, or `{"url": "…"}` where the service allows the host.
-    async fn source_of(&self, body: &[u8]) -> Result<String, ClientError> {
-        let body: Value = serde_json::from_slice(body)
+    async fn source_of(&self, body: Body) -> Result<String, ClientError> {
+        let body = body.map_err(|error| ClientError::unreadable(&error))?;
+        let body: Value = serde_json::from_slice(&body)
             .map_err(|error| ClientError::bad_request(format!("the body is not JSON: {error}")))?;
         match body.get("source") {
             Some(Value::String(source)) if !source.is_empty() => return Ok(source.clone()),

@@ -8,6 +8,10 @@ use crate::views::{
 
 /// Most views of one request.
 const MAX_VIEWS: usize = 64;
+/// Largest angle and distance: beyond it a camera stands nowhere.
+const MAX_NUMBER: f64 = 1e6;
+/// Vertical fields of view are smaller, in degrees.
+const MAX_FOV_DEG: f64 = 180.0;
 /// Most pixels of all pictures of one request: 16 views of 1024 x 1024.
 const MAX_PIXELS: u64 = 16 * 1024 * 1024;
 
@@ -77,7 +81,7 @@ impl Query {
                 Lighting::Studio
             },
             camera_radius: self.positive("cam_radius", CAMERA_RADIUS)?,
-            camera_fov_deg: self.positive("cam_fov_deg", CAMERA_FOV_DEG)?,
+            camera_fov_deg: self.field_of_view()?,
         })
     }
 
@@ -127,6 +131,15 @@ impl Query {
         }
     }
 
+    fn field_of_view(&self) -> Result<f64, ClientError> {
+        match self.positive("cam_fov_deg", CAMERA_FOV_DEG)? {
+            degrees if degrees < MAX_FOV_DEG => Ok(degrees),
+            _ => Err(ClientError::bad_request(format!(
+                "`cam_fov_deg` must be less than {MAX_FOV_DEG}"
+            ))),
+        }
+    }
+
     fn numbers(&self, name: &str, default: &[f64]) -> Result<Vec<f64>, ClientError> {
         let Some(text) = self.get(name).filter(|text| !text.trim().is_empty()) else {
             return Ok(default.to_vec());
@@ -137,11 +150,13 @@ impl Query {
                     .trim()
                     .parse::<f64>()
                     .ok()
-                    .filter(|number| number.is_finite())
+                    .filter(|number| number.abs() <= MAX_NUMBER)
             })
             .collect::<Option<_>>()
             .ok_or_else(|| {
-                ClientError::bad_request(format!("`{name}` must be numbers separated by commas"))
+                ClientError::bad_request(format!(
+                    "`{name}` must be numbers separated by commas, none beyond {MAX_NUMBER}"
+                ))
             })
     }
 
@@ -223,6 +238,9 @@ mod tests {
             "bg_color=12345",
             "cam_radius=-1",
             "thetas=NaN",
+            "thetas=1e308",
+            "cam_radius=1e300",
+            "cam_fov_deg=180",
             "thetas=%zz",
         ] {
             assert!(pictures(query).is_err(), "{query}");

@@ -1,6 +1,7 @@
 //! What the service answers.
 
 use axum::Json;
+use axum::extract::rejection::BytesRejection;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
@@ -38,6 +39,14 @@ impl ClientError {
         Self {
             status: StatusCode::FAILED_DEPENDENCY,
             message: message.into(),
+        }
+    }
+
+    /// A body that is too large, or did not come.
+    pub fn unreadable(error: &BytesRejection) -> Self {
+        Self {
+            status: error.status(),
+            message: error.body_text(),
         }
     }
 

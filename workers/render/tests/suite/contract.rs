@@ -146,3 +146,40 @@ async fn whatever_has_a_then_method_is_refused_before_anything_is_awaited() {
     );
     renderer.close().await;
 }
+
+#[tokio::test]
+async fn real_modules_are_evaluated_as_modules() {
+    // Forms that the reference service rejected because it rewrote the source (§3).
+    let renderer = modules::validator(1).await;
+    let body =
+        "new THREE.Mesh(new THREE.BoxGeometry(size, size, size), new THREE.MeshBasicMaterial())";
+    for source in [
+        format!("export default function generate(THREE) {{ return {body}; }}\nconst size = 0.5;"),
+        format!("export default function generate(THREE) {{ return {body}; }}\nvar size = 0.5;"),
+        format!("const size = 0.5; export default (function (THREE) {{ return {body}; }});"),
+        format!(
+            "const size = 0.5; export default function generate(THREE) {{ return {body}; }} const more = 1;"
+        ),
+        format!("#!/usr/bin/env node\nconst size = 0.5; export default (THREE) => {body};"),
+        format!("\u{feff}const size = 0.5; export default (THREE) => {body};"),
+        format!(
+            "const size = 0.5; const text = 'export default'; // export default\n\
+             function again(THREE) {{ return generate(THREE, 1); }}\n\
+             export default function generate(THREE, second) {{ return second ? {body} : again(THREE); }}"
+        ),
+    ] {
+        let outcome = validate(&renderer, &source).await;
+        assert!(outcome.result.is_ok(), "{source}: {:?}", outcome.result);
+    }
+    // What the engine refuses and the parser accepts fails when the module is loaded.
+    let failures = validate(&renderer, "const bad = /(/; export default (THREE) => 1;")
+        .await
+        .result
+        .err()
+        .unwrap();
+    assert_eq!(
+        (failures[0].stage, failures[0].rule.as_str()),
+        (Stage::ModuleLoad, "EXECUTION_THREW")
+    );
+    renderer.close().await;
+}

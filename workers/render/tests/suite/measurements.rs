@@ -108,6 +108,22 @@ async fn a_value_at_its_limit_passes_and_one_more_fails() {
     );
     let metrics = outcome.metrics.unwrap();
     assert_eq!((metrics.max_depth, metrics.depth), (33, 33));
+    // What lies deeper does not count, but it has its place in the box, as for the tool.
+    assert_eq!((metrics.draw_calls, metrics.vertices), (0, 0));
+    assert!((metrics.bbox.unwrap().max.x.unwrap() - 0.05).abs() < 1e-6);
+    let far = nested(40).replace("inner.add(at(0))", "inner.add(at(9))");
+    assert_eq!(
+        rules(&broken(&renderer, &far).await),
+        [
+            "DEPTH_LIMIT_EXCEEDED",
+            "DEPTH_LIMIT_EXCEEDED",
+            "BOUNDING_BOX_OUT_OF_RANGE"
+        ]
+    );
+    assert_eq!(
+        rules(&broken(&renderer, &nested(1_000)).await),
+        ["DEPTH_LIMIT_EXCEEDED", "DEPTH_LIMIT_EXCEEDED"]
+    );
     renderer.close().await;
 }
 

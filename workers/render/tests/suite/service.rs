@@ -271,7 +271,11 @@ async fn rejected_modules_and_wrong_requests_are_told_apart() {
             .body(huge)
             .send()
             .await;
-        assert!(answer.is_err() || answer.unwrap().status() == 413, "{path}");
+        // The connection may be closed before the answer is read: most of the body was never taken.
+        if let Ok(answer) = answer {
+            assert_eq!(answer.status(), 413, "{path}");
+            assert!(answer.json::<Value>().await.unwrap()["error"].is_string());
+        }
     }
     let figures = service
         .client

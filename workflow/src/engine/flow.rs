@@ -183,14 +183,10 @@ impl Flow {
     /// [`FlowError::ChildFailed`] only for steps that say so by `ON_EXHAUSTED`; [`FlowError::ChildCancelled`].
     pub async fn step<S: Step>(&self, input: S::Input) -> Result<S::Output, FlowError> {
         let key = S::key(&input);
-        if !self.lock().history.contains_key(&key) {
-            if S::INLINE {
-                self.run_inline::<S>(&key, &input).await?;
-            } else {
-                self.start(
-                    NewJob::step::<S>(&input).map_err(|source| shape("input", &key, source))?,
-                );
-            }
+        if !S::INLINE {
+            self.ask(&key, || NewJob::step::<S>(&input))?;
+        } else if !self.knows(&key) {
+            self.run_inline::<S>(&key, &input).await?;
         }
         decode(&key, self.ended(&key).await?)
     }
@@ -205,15 +201,8 @@ impl Flow {
         inputs: impl IntoIterator<Item = S::Input>,
         on_failure: OnFailure,
     ) -> Result<Vec<Result<S::Output, FlowError>>, FlowError> {
-        let jobs = inputs
-            .into_iter()
-            .map(|input| NewJob::step::<S>(&input))
-            .collect::<Result<Vec<_>, _>>();
-        self.join(
-            jobs.map_err(|source| shape("input", S::NAME, source))?,
-            on_failure,
-        )
-        .await
+        let jobs = inputs.into_iter().map(|input| NewJob::step::<S>(&input));
+        self.join(S::NAME, jobs, on_failure).await
     }
 
     /// Runs child flows and waits for all of them. The flow is woken once, by the last.
@@ -226,15 +215,8 @@ impl Flow {
         inputs: impl IntoIterator<Item = F::Input>,
         on_failure: OnFailure,
     ) -> Result<Vec<Result<F::Output, FlowError>>, FlowError> {
-        let jobs = inputs
-            .into_iter()
-            .map(|input| NewJob::flow::<F>(&input))
-            .collect::<Result<Vec<_>, _>>();
-        self.join(
-            jobs.map_err(|source| shape("input", F::NAME, source))?,
-            on_failure,
-        )
-        .await
+        let jobs = inputs.into_iter().map(|input| NewJob::flow::<F>(&input));
+        self.join(F::NAME, jobs, on_failure).await
     }
 
     /// Runs a child flow.
@@ -254,11 +236,7 @@ impl Flow {
     /// As [`Self::step`].
     pub async fn reconciler<R: Reconciler>(&self, input: R::Input) -> Result<R::Output, FlowError> {
         let key = R::key(&input);
-        if !self.lock().history.contains_key(&key) {
-            self.start(
-                NewJob::reconciler::<R>(&input).map_err(|source| shape("input", &key, source))?,
-            );
-        }
+        self.ask(&key, || NewJob::reconciler::<R>(&input))?;
         decode(&key, self.ended(&key).await?)
     }
 
@@ -269,9 +247,7 @@ impl Flow {
     /// If the input cannot be written as JSON.
     pub fn start_flow<F: FlowDefinition>(&self, input: &F::Input) -> Result<String, FlowError> {
         let key = F::key(input);
-        if !self.lock().history.contains_key(&key) {
-            self.start(NewJob::flow::<F>(input).map_err(|source| shape("input", &key, source))?);
-        }
+        self.ask(&key, || NewJob::flow::<F>(input))?;
         Ok(key)
     }
 
@@ -310,15 +286,14 @@ impl Flow {
 
     async fn wait(&self, wait: NewJob) -> Result<Value, FlowError> {
         let key = wait.key.clone();
-        if !self.lock().history.contains_key(&key) {
-            self.start(wait);
-        }
+        self.ask(&key, || Ok(wait))?;
         self.ended(&key).await
     }
 
     async fn join<Output: DeserializeOwned>(
         &self,
-        jobs: Vec<NewJob>,
+        name: &str,
+        jobs: impl Iterator<Item = serde_json::Result<NewJob>>,
         on_failure: OnFailure,
     ) -> Result<Vec<Result<Output, FlowError>>, FlowError> {
         // Children of one join of one pass count down together, so that joins in different branches end each on their own.
@@ -327,9 +302,10 @@ impl Flow {
             state.joins += 1;
             (i64::from(self.attempt) << 16) + state.joins
         };
-        let mut results = Vec::with_capacity(jobs.len());
+        let mut results = Vec::new();
         let mut is_open = false;
-        for mut job in jobs {
+        for job in jobs {
+            let mut job = job.map_err(|source| shape("input", name, source))?;
             let known = self
                 .lock()
                 .history
@@ -353,6 +329,23 @@ impl Flow {
             std::future::pending::<()>().await;
         }
         Ok(results)
+    }
+
+    /// Whether the child was there before this pass.
+    fn knows(&self, key: &str) -> bool {
+        self.lock().history.contains_key(key)
+    }
+
+    /// Starts a child that was not there before this pass.
+    fn ask(
+        &self,
+        key: &str,
+        job: impl FnOnce() -> serde_json::Result<NewJob>,
+    ) -> Result<(), FlowError> {
+        if !self.knows(key) {
+            self.start(job().map_err(|source| shape("input", key, source))?);
+        }
+        Ok(())
     }
 
     fn start(&self, mut job: NewJob) {

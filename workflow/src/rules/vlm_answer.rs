@@ -8,13 +8,18 @@
 //!
 //! Source: judge, section 4.3 (JSON recovery), 4.5 (response schemas).
 
-use std::fmt;
+mod lax;
+mod recovery;
+
 use std::ops::Range;
 
 use schema::files::report::{FeatureMatch, ViewVerdict};
-use serde::de::{DeserializeOwned, Error, Unexpected, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+
+use lax::{boolean, penalty};
+pub use recovery::{UnreadableAnswer, read_answer};
 
 /// The worst penalty a model can be given.
 pub const WORST_PENALTY: u8 = 10;
@@ -34,53 +39,6 @@ pub trait Answer: DeserializeOwned {
     fn is_valid(&self) -> bool {
         true
     }
-}
-
-/// The text holds no answer of the asked shape.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the model's answer is not the JSON it was asked for: {problem}; it starts with {start:?}")]
-pub struct UnreadableAnswer {
-    /// What was wrong with the text as it came.
-    pub problem: String,
-    /// The first characters of the text.
-    pub start: String,
-}
-
-/// Reads an answer out of the model's text, by these steps, the first success wins:
-///
-/// 1. the text as it is;
-/// 2. for the trimmed text, the content of the first Markdown fence, and everything from the first `{` to the last `}`:
-///    as it is, then with its integers rounded (halves to even), then also without commas before `}` or `]`.
-///
-/// # Errors
-///
-/// [`UnreadableAnswer`] if no step gives a valid answer.
-pub fn read_answer<A: Answer>(text: &str) -> Result<A, UnreadableAnswer> {
-    let problem = match parse::<A>(text) {
-        Ok(answer) => return Ok(answer),
-        Err(problem) => problem,
-    };
-    let mut tried: Vec<&str> = Vec::with_capacity(3);
-    for candidate in [Some(text.trim()), first_fence(text), braces(text)]
-        .into_iter()
-        .flatten()
-    {
-        if tried.contains(&candidate) {
-            continue;
-        }
-        tried.push(candidate);
-        let answer = parse::<A>(candidate)
-            .ok()
-            .or_else(|| parse_rounded::<A>(candidate))
-            .or_else(|| parse_rounded::<A>(&without_trailing_commas(candidate)));
-        if let Some(answer) = answer {
-            return Ok(answer);
-        }
-    }
-    Err(UnreadableAnswer {
-        problem,
-        start: text.chars().take(80).collect(),
-    })
 }
 
 /// The comparison of two models: stages 1, 2A, 2B and 3. Lower is better.
@@ -322,77 +280,6 @@ fn object(properties: &[(&str, Value)]) -> Value {
     json!({"type": "object", "properties": properties, "required": required})
 }
 
-fn parse<A: Answer>(text: &str) -> Result<A, String> {
-    let answer: A = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    if answer.is_valid() {
-        Ok(answer)
-    } else {
-        Err("a list in it has the wrong length".to_owned())
-    }
-}
-
-/// As [`parse`], with the top-level integers rounded first.
-fn parse_rounded<A: Answer>(text: &str) -> Option<A> {
-    let mut value: Value = serde_json::from_str(text).ok()?;
-    let object = value.as_object_mut()?;
-    for name in A::INTEGERS {
-        if let Some(number) = object.get(*name).and_then(as_number) {
-            object.insert((*name).to_owned(), json!(number.round_ties_even()));
-        }
-    }
-    serde_json::from_value(value).ok().filter(A::is_valid)
-}
-
-/// A finite number, also from a text or a truth value.
-fn as_number(value: &Value) -> Option<f64> {
-    let number = match value {
-        Value::Number(number) => number.as_f64()?,
-        Value::String(text) => text.trim().parse().ok()?,
-        Value::Bool(truth) => f64::from(u8::from(*truth)),
-        _ => return None,
-    };
-    number.is_finite().then_some(number)
-}
-
-/// The content of the first Markdown code fence, without a `json` tag.
-fn first_fence(text: &str) -> Option<&str> {
-    let (_, after) = text.split_once("```")?;
-    let (content, _) = after.split_once("```")?;
-    let tagged = content
-        .strip_prefix("json")
-        .or_else(|| content.strip_prefix("JSON"));
-    Some(tagged.unwrap_or(content).trim())
-}
-
-/// Everything from the first `{` to the last `}`.
-fn braces(text: &str) -> Option<&str> {
-    text.get(text.find('{')?..=text.rfind('}')?)
-}
-
-/// The text without commas whose next non-blank character is `}` or `]`.
-fn without_trailing_commas(text: &str) -> String {
-    let mut kept = String::with_capacity(text.len());
-    // Blanks after a comma wait until the character after them says whether the comma stays.
-    let mut waiting = String::new();
-    for c in text.chars() {
-        if !waiting.is_empty() && c.is_whitespace() {
-            waiting.push(c);
-            continue;
-        }
-        if !matches!(c, '}' | ']') {
-            kept.push_str(&waiting);
-        }
-        waiting.clear();
-        if c == ',' {
-            waiting.push(c);
-        } else {
-            kept.push(c);
-        }
-    }
-    kept.push_str(&waiting);
-    kept
-}
-
 /// A feature's text as it is compared: `2. [count] Four Legs` is `four legs`.
 fn plain_feature(text: &str) -> String {
     let mut text = text.trim();
@@ -409,90 +296,6 @@ fn plain_feature(text: &str) -> String {
         text = rest.trim_start();
     }
     text.to_lowercase()
-}
-
-/// Reads a penalty from an integer, an integral float, a text of either or a truth value, and clamps it.
-fn penalty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
-    struct Penalty;
-
-    impl Visitor<'_> for Penalty {
-        type Value = u8;
-
-        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-            formatter.write_str("an integer from 0 to 10")
-        }
-
-        fn visit_i64<E: Error>(self, number: i64) -> Result<u8, E> {
-            Ok(number.clamp(0, i64::from(WORST_PENALTY)) as u8)
-        }
-
-        fn visit_u64<E: Error>(self, number: u64) -> Result<u8, E> {
-            Ok(number.min(u64::from(WORST_PENALTY)) as u8)
-        }
-
-        fn visit_f64<E: Error>(self, number: f64) -> Result<u8, E> {
-            if number.is_finite() && number.fract() == 0.0 {
-                return Ok(number.clamp(0.0, f64::from(WORST_PENALTY)) as u8);
-            }
-            Err(E::invalid_value(Unexpected::Float(number), &self))
-        }
-
-        fn visit_str<E: Error>(self, text: &str) -> Result<u8, E> {
-            match text.trim().parse::<f64>() {
-                Ok(number) => self.visit_f64(number),
-                Err(_) => Err(E::invalid_value(Unexpected::Str(text), &self)),
-            }
-        }
-
-        fn visit_bool<E: Error>(self, truth: bool) -> Result<u8, E> {
-            Ok(u8::from(truth))
-        }
-    }
-
-    deserializer.deserialize_any(Penalty)
-}
-
-/// Reads a truth value, also from 0, 1 and the usual words.
-fn boolean<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    struct Truth;
-
-    impl Visitor<'_> for Truth {
-        type Value = bool;
-
-        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-            formatter.write_str("true or false")
-        }
-
-        fn visit_bool<E: Error>(self, truth: bool) -> Result<bool, E> {
-            Ok(truth)
-        }
-
-        fn visit_i64<E: Error>(self, number: i64) -> Result<bool, E> {
-            self.visit_f64(number as f64)
-        }
-
-        fn visit_u64<E: Error>(self, number: u64) -> Result<bool, E> {
-            self.visit_f64(number as f64)
-        }
-
-        fn visit_f64<E: Error>(self, number: f64) -> Result<bool, E> {
-            match number {
-                0.0 => Ok(false),
-                1.0 => Ok(true),
-                _ => Err(E::invalid_value(Unexpected::Float(number), &self)),
-            }
-        }
-
-        fn visit_str<E: Error>(self, text: &str) -> Result<bool, E> {
-            match text.trim().to_lowercase().as_str() {
-                "true" | "t" | "yes" | "y" | "on" | "1" => Ok(true),
-                "false" | "f" | "no" | "n" | "off" | "0" => Ok(false),
-                _ => Err(E::invalid_value(Unexpected::Str(text), &self)),
-            }
-        }
-    }
-
-    deserializer.deserialize_any(Truth)
 }
 
 #[cfg(test)]

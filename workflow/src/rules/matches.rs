@@ -143,6 +143,24 @@ pub fn is_near(margin: f64, threshold: f64, prompts: u32, band_prompts: f64) -> 
     ((margin - threshold) * f64::from(prompts)).abs() <= band_prompts
 }
 
+/// The interval of a margin that noise could carry over a threshold: one lies in the interval, or near enough that the match is
+/// measured again. None for other margins, and for a match without duels.
+///
+/// - `thresholds`: what decisions compare the margin with;
+/// - `band_prompts`: as in [`is_near`].
+pub fn near_interval(
+    margin: f64,
+    thresholds: &[f64],
+    prompts: u32,
+    band_prompts: f64,
+) -> Option<MarginInterval> {
+    let interval = margin_interval(margin, prompts, MEASURED_FLIP_RATE);
+    let is_open = |threshold: &f64| {
+        interval.contains(*threshold) || is_near(margin, *threshold, prompts, band_prompts)
+    };
+    (prompts > 0 && thresholds.iter().any(is_open)).then_some(interval)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -214,6 +232,35 @@ mod tests {
     fn margins_within_one_prompt_of_the_threshold_are_near() {
         let near = |score: i32| is_near(f64::from(score) / 128.0, 0.05, 128, 1.0);
         assert_eq!([5, 6, 7, 8].map(near), [false, true, true, false]);
+    }
+
+    #[test]
+    fn whatever_is_near_enough_to_be_measured_again_carries_its_interval() {
+        let near = |score: i32, prompts: u32, band| {
+            near_interval(
+                f64::from(score) / f64::from(prompts),
+                &[0.05],
+                prompts,
+                band,
+            )
+            .is_some()
+        };
+        // With 8 prompts the interval reaches less than half a prompt.
+        assert_eq!(
+            [-1, 0, 1, 2].map(|score| near(score, 8, 1.0)),
+            [false, true, true, false]
+        );
+        assert!(!near(1, 8, 0.0));
+        assert_eq!(
+            [4, 5, 8, 9].map(|score| near(score, 128, 1.0)),
+            [false, true, true, false]
+        );
+        assert_eq!(
+            near_interval(0.0, &[0.0], 0, 1.0),
+            None,
+            "a walkover has no noise"
+        );
+        assert!(near_interval(-0.0625, &[0.05, -0.05], 32, 1.0).is_some());
     }
 
     proptest! {

@@ -273,3 +273,33 @@ async fn a_match_that_nobody_played_has_no_page(pool: PgPool) {
         );
     }
 }
+
+#[sqlx::test(migrator = "workflow::db::MIGRATOR")]
+async fn margins_near_their_threshold_carry_an_interval_on_the_round_page(pool: PgPool) {
+    let (state, _) = game(&pool).await;
+    sqlx::raw_sql(
+        "INSERT INTO match_result (round, matrix, left_side, right_side, score, margin, duels, job_key) VALUES
+             (3, 'matches', 'leader', '5Near', 7, 0.0546875, 128, ''),
+             (3, 'matches', 'leader', '5Far', 32, 0.25, 128, ''),
+             (3, 'matches', 'leader', '5Walkover', 0, 0.05, 0, ''),
+             (3, 'audits', 'submitted_1', '5Near', -7, -0.0546875, 128, ''),
+             (3, 'audits', 'submitted_2', '5Near', 7, 0.0546875, 128, '')",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    let page = text(get(&state, "/rounds/3").await).await;
+    for (range, times) in [("+4.1 % to +6.9 %", 1), ("−6.9 % to −4.1 %", 1)] {
+        assert_eq!(page.matches(range).count(), times, "{range}: {page}");
+    }
+    // With two prompts every margin is near.
+    assert_eq!(page.matches("noise could decide").count(), 3);
+
+    // The band of the round's own rules counts.
+    sqlx::raw_sql("UPDATE round SET judging = '{\"near_band_prompts\": 30}' WHERE round = 3")
+        .execute(&pool)
+        .await
+        .unwrap();
+    let page = text(get(&state, "/rounds/3").await).await;
+    assert!(page.contains("+23.6 % to +26.4 %"), "{page}");
+}

@@ -80,7 +80,7 @@ pub(in super::super) fn check(
 }
 
 /// The rules of measurement that the round's ledger tells.
-fn rules(files: &RoundFiles) -> Judging {
+pub(super) fn rules(files: &RoundFiles) -> Judging {
     let mut told = lines::<Decision>(files, "decisions.jsonl")
         .into_iter()
         .filter_map(|line| match line {

@@ -8,18 +8,19 @@
 use std::fmt::Write as _;
 
 use schema::files::{
-    AnyAuditRequests, AnyGenerationAudits, AnyGenerationReports, Builds, Config, GenerationReport,
-    GenerationReports, Leaders, MeshAuditOutcome, ReportOutcome,
+    AnyAuditRequests, AnyGenerationAudits, AnyGenerationReports, AuditLeft, Builds, Config,
+    GenerationReport, GenerationReports, Leaders, MeshAuditOutcome, ReportOutcome,
 };
 use schema::{Hotkey, RoundNumber, Side, paths};
-use workflow::rules::matches::{MEASURED_FLIP_RATE, margin_interval};
+use workflow::round::judging::thresholds;
+use workflow::rules::matches::near_interval;
 use workflow::rules::tournament::{EntryState, Observation, Timeline, TimelineEntry, derive};
 use workflow::rules::winner::winner_file;
 
 use super::super::code::Code;
 use super::super::model::{Competition, RoundFiles};
 use super::super::report::{NearMargin, Record, RoundReport, Rules, TimelineRow};
-use super::threshold;
+use super::{skipped, threshold};
 
 /// What the tournament of a round depends on, by its rules; none without submissions or matrix.
 pub(in super::super) fn observe(files: &RoundFiles, config: &Config) -> Observation {
@@ -229,25 +230,33 @@ fn near_margins(
                 .entry(right)
                 .is_some_and(|entry| entry.defender.as_str() == left && !entry.is_rejected())
     };
-    observation
+    let band = skipped::rules(files).near_band_prompts;
+    let near = |(left, right, margin): (&str, &Hotkey, f64), audit: Option<&AuditLeft>| {
+        let thresholds = thresholds(observation.win_margin, audit);
+        let interval = near_interval(margin, &thresholds, prompts as u32, band)?;
+        Some(NearMargin {
+            left: left.to_owned(),
+            right: right.clone(),
+            margin,
+            low: interval.low,
+            high: interval.high,
+        })
+    };
+    let matches = observation
         .matches
         .rows()
         .filter(|(left, right, _)| {
             decides(left, right) && files.report(left, right, None).is_some()
         })
-        .filter_map(|(left, right, margin)| {
-            let interval = margin_interval(margin, prompts as u32, MEASURED_FLIP_RATE);
-            interval
-                .contains(observation.win_margin)
-                .then(|| NearMargin {
-                    left: left.to_owned(),
-                    right: right.clone(),
-                    margin,
-                    low: interval.low,
-                    high: interval.high,
-                })
-        })
-        .collect()
+        .filter_map(|row| near(row, None));
+    let audits = observation.audits.rows().filter_map(|row| {
+        let (left, right, _) = row;
+        let audit = AuditLeft::parse(left)?;
+        let side = left.rsplit_once('_')?.0;
+        files.report(side, right, Some(audit.repeat()))?;
+        near(row, Some(&audit))
+    });
+    matches.chain(audits).collect()
 }
 
 fn near_note(round: RoundNumber, near: &[NearMargin], win_margin: f64, record: &mut Record) {
@@ -270,7 +279,7 @@ fn near_note(round: RoundNumber, near: &[NearMargin], win_margin: f64, record: &
         Some(round),
         paths::matches_matrix(round),
         format!(
-            "{} margins lie so near {win_margin} that judging again might decide otherwise: {}",
+            "{} margins lie so near a threshold (±{win_margin}) that judging again might decide otherwise: {}",
             near.len(),
             list.join(", ")
         ),

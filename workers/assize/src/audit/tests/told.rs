@@ -317,6 +317,23 @@ fn later_runs_and_replaced_results_stand_in_the_reports_for_people() {
 }
 
 #[test]
+fn margins_near_a_threshold_carry_their_interval_those_of_audits_too() {
+    // Of 8 prompts: the audit against the leader wins by 3, and 2 are needed. That against the submission is 2 away.
+    let audited = audit_files(&finished());
+    let near = &audited.rounds[0].near;
+    let of = |left: &str| {
+        near.iter()
+            .find(|row| row.left == left && row.right.as_str() == A)
+    };
+    let row = of("leader_1").unwrap();
+    assert!(row.low < row.margin && row.margin < row.high, "{row:?}");
+    assert!(of("submitted_1").is_none(), "{near:?}");
+    let page = to_html(&audited);
+    assert!(page.contains("<code>leader_1</code>"), "{page}");
+    assert!(page.contains("+31.83% to +43.17%"), "{page}");
+}
+
+#[test]
 fn a_repository_without_such_results_has_no_tables_for_them() {
     let page = to_html(&audit_files(&finished()));
     assert!(!page.contains("Measured again") && !page.contains("Replaced results"));

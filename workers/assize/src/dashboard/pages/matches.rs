@@ -7,7 +7,9 @@ use chrono::{DateTime, Utc};
 use schema::Side;
 use schema::files::report::{DuelDetail, DuelWinner, MatchReport};
 use schema::files::{AuditLeft, report::Duel};
-use workflow::rules::matches::{MEASURED_FLIP_RATE, MarginInterval, margin_interval};
+use workflow::rules::matches::{
+    MEASURED_FLIP_RATE, MarginInterval, margin_interval, near_interval,
+};
 
 use super::{
     DashboardError, DashboardState, Frame, HeaderMap, IntoResponse, Part, Shown, State, Template,
@@ -35,7 +37,7 @@ struct Summary {
     tally: Tally,
     interval: Option<MarginInterval>,
     threshold: Option<f64>,
-    /// Whether the threshold lies in the interval.
+    /// Whether noise could carry the margin over the threshold.
     is_near: bool,
     other_runs: Vec<OtherRun>,
     duels: Vec<Card>,
@@ -207,6 +209,7 @@ async fn parts(state: Arc<DashboardState>, which: Which) -> Result<Vec<Part>, Da
         .await?
         .ok_or_else(missing)?;
     let win_margin = matches::win_margin(&mut connection, *round).await?;
+    let near_band = matches::near_band(&mut connection, *round).await?;
     let rows = matches::duels(&mut connection, facts.id).await?;
     let other_runs = matches::other_runs(&mut connection, *round, matrix, left, right).await?;
     drop(connection);
@@ -225,9 +228,10 @@ async fn parts(state: Arc<DashboardState>, which: Which) -> Result<Vec<Part>, Da
         .filter(|_| report.is_some())
         .map(|margin| margin_interval(margin, prompts, MEASURED_FLIP_RATE));
     let threshold = win_margin.map(|by| threshold(matrix, left, by));
-    let is_near = interval
-        .zip(threshold)
-        .is_some_and(|(interval, threshold)| interval.contains(threshold));
+    let measured = facts.margin.filter(|_| report.is_some());
+    let is_near = measured.zip(threshold).is_some_and(|(margin, threshold)| {
+        near_interval(margin, &[threshold], prompts, near_band).is_some()
+    });
     let sides = sides(matrix, left, right).filter(|_| state.pictures.is_some());
     Ok(vec![
         bar,

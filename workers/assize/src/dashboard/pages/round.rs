@@ -6,7 +6,7 @@ use axum::extract::Path;
 use chrono::{DateTime, Utc};
 use schema::stage::Stage;
 use workflow::db::queue::{Outage, outages};
-use workflow::rules::matches::{MEASURED_FLIP_RATE, MarginInterval, margin_interval};
+use workflow::rules::matches::{MarginInterval, near_interval};
 
 use super::grid::Grid;
 use super::matches as matches_page;
@@ -54,6 +54,7 @@ async fn match_lines(
     round: i32,
     matrix: &str,
     win_margin: Option<f64>,
+    near_band: f64,
 ) -> Result<Vec<MatchLine>, DashboardError> {
     let measured = rounds::matches(connection, round, matrix).await?;
     let playing = matches::being_played(connection, round, matrix).await?;
@@ -68,10 +69,8 @@ async fn match_lines(
         } = found;
         let threshold = win_margin.map(|by| matches_page::threshold(matrix, &left_side, by));
         let prompts = u32::try_from(duels).unwrap_or(0);
-        let near = threshold.and_then(|threshold| {
-            Some(margin_interval(margin, prompts, MEASURED_FLIP_RATE))
-                .filter(|interval| prompts > 0 && interval.contains(threshold))
-        });
+        let near =
+            threshold.and_then(|threshold| near_interval(margin, &[threshold], prompts, near_band));
         MatchLine {
             left_side,
             right_side,
@@ -130,8 +129,10 @@ async fn parts(state: Arc<DashboardState>, number: i32) -> Result<Vec<Part>, Das
     let miners = rounds::miners(&mut connection, number).await?;
     let cells = rounds::cells(&mut connection, number, None).await?;
     let win_margin = matches::win_margin(&mut connection, number).await?;
-    let matches = match_lines(&mut connection, number, "matches", win_margin).await?;
-    let audit_matches = match_lines(&mut connection, number, "audits", win_margin).await?;
+    let near_band = matches::near_band(&mut connection, number).await?;
+    let matches = match_lines(&mut connection, number, "matches", win_margin, near_band).await?;
+    let audit_matches =
+        match_lines(&mut connection, number, "audits", win_margin, near_band).await?;
     let audits = rounds::audits(&mut connection, number).await?;
     let outages = if round.closed_at.is_none() && round.stage != CLOSED {
         outages(&mut connection).await?

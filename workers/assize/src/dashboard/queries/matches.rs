@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
 use sqlx::types::Json;
+use workflow::round::judging::Judging;
 
 /// A match or an audit, being played or measured.
 #[derive(Debug, sqlx::FromRow)]
@@ -111,6 +112,19 @@ pub async fn win_margin(conn: &mut PgConnection, round: i32) -> sqlx::Result<Opt
     .fetch_optional(conn)
     .await?;
     Ok(found.flatten())
+}
+
+/// Within how many points of a threshold the matches of a round are measured again: by its rules, once they are public.
+pub async fn near_band(conn: &mut PgConnection, round: i32) -> sqlx::Result<f64> {
+    let found: Option<Option<f64>> = sqlx::query_scalar(
+        "SELECT (judging ->> 'near_band_prompts')::double precision FROM round WHERE round = $1",
+    )
+    .bind(round)
+    .fetch_optional(conn)
+    .await?;
+    Ok(found
+        .flatten()
+        .unwrap_or_else(|| Judging::default().near_band_prompts))
 }
 
 /// Whether a match has a result, and the tournament that uses it goes on.

@@ -176,7 +176,6 @@ fn people_were_told(state_dir: &Path, dishonest: &Hotkey) {
             "Round 0 Submissions Collected",
             "/blob/main/rounds/0/seed.json",
         ),
-        first("Round 0 timeline", "won"),
         first("Round 0 Audit Requested", miner),
         first(
             "Round 0 Audit Completed",

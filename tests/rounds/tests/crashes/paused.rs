@@ -142,6 +142,16 @@ async fn a_round_that_is_to_pause_stops_before_finalizing_and_before_the_next_op
         "{published:?}"
     );
 
+    let told: Vec<String> = sqlx::query_scalar(
+        "SELECT text ->> 'description' FROM notice WHERE subject = 'paused' ORDER BY round",
+    )
+    .fetch_all(&pool)
+    .await
+    .unwrap();
+    assert!(
+        told[0].contains("`finalizing`") && told[1].contains("`open`"),
+        "{told:?}"
+    );
     round.resume(1).await;
     round
         .until("SELECT EXISTS (SELECT FROM job WHERE key = 'round/1/open_round' AND state = 'completed')")

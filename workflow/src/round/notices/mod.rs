@@ -18,7 +18,7 @@ use crate::db::records::Record;
 
 pub use failure::{FailedWork, Outage, failed_work, outage};
 pub use stage::{
-    STATE_LINK, competition_ended, leader_changed, next_round, no_submissions,
+    STATE_LINK, competition_ended, leader_changed, next_round, no_submissions, paused,
     submissions_collected,
 };
 pub use tournament::{
@@ -44,6 +44,8 @@ pub const TIMELINE: &str = "timeline";
 pub const WINNER: &str = "winner";
 /// Subject of a new leader.
 pub const LEADER: &str = "leader";
+/// Subject of a round that stops at the end of a stage.
+pub const PAUSED: &str = "paused";
 /// Subject of what follows a round.
 pub const NEXT: &str = "next";
 

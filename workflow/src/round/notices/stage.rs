@@ -1,7 +1,7 @@
 //! What people are told at the ends of a round's stages.
 
 use chrono::{DateTime, Utc};
-use schema::{RoundNumber, files::LeaderEntry, paths};
+use schema::{RoundNumber, Stage, files::LeaderEntry, paths};
 
 use super::{GREEN, NoticeText, ORANGE, RED};
 
@@ -45,6 +45,15 @@ pub fn no_submissions(round: RoundNumber) -> NoticeText {
         format!("Round {round} — No Submissions"),
         RED,
         "No valid submission was revealed: going to FINALIZING, and the leader defends.".to_owned(),
+    )
+}
+
+/// The round stops before `next` begins, and only a person lets it go on (`PAUSE_ON_STAGE_END`).
+pub fn paused(round: RoundNumber, next: Stage) -> NoticeText {
+    NoticeText::new(
+        format!("Round {round} Paused"),
+        ORANGE,
+        format!("It waits for an operator to set stage `{next}` in `state.json`."),
     )
 }
 

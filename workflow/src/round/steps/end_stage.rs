@@ -12,7 +12,11 @@ use serde::{Deserialize, Serialize};
 use crate::{
     db::records::Record,
     engine::Step,
-    round::{queues, steps::enter_stage},
+    round::{
+        notices::{self, PAUSED},
+        queues,
+        steps::enter_stage,
+    },
 };
 
 /// Asks whether to stop.
@@ -55,11 +59,13 @@ pub(super) fn public_stage(stage: Stage, pauses: bool) -> Stage {
     if pauses { Stage::Paused } else { stage }
 }
 
-/// The rows of a stage that begins: the one that shows it, and the pause that holds the round before its first step.
+/// The rows of a stage that begins: the one that shows it, and the pause that holds the round before its first step, of which
+/// people are told.
 pub(super) fn records(round: RoundNumber, stage: Stage, pauses: bool) -> Vec<Record> {
     let mut records = vec![enter_stage::record(round, stage)];
     if pauses {
         records.push(Record::Pause { round: round.0 });
+        records.push(notices::paused(round, stage).about(round, PAUSED));
     }
     records
 }

@@ -47,13 +47,13 @@ pub(super) fn publish(
     for row in rows {
         commit.match_row(row);
     }
-    if observation.is_qualified() {
-        commit.tell(notices::timeline(input.round, timeline), TIMELINE);
-    }
     for (left, right, margin) in observation.audits.rows() {
         commit.audit_row(left, right, margin);
     }
     commit.completed_audits(timeline);
+    if observation.is_qualified() {
+        commit.tell(notices::timeline(input.round, timeline), TIMELINE);
+    }
     commit.repeats();
     commit.superseded();
     if wanted.audit_requests != observation.requests {

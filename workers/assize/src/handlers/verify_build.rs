@@ -249,7 +249,11 @@ mod tests {
             actions
         };
         let limit = RoundSettings::default().build_timeout;
-        let early = verify(still_building(), limit - Duration::from_secs(60)).await;
+        let early = verify(
+            still_building(),
+            limit.saturating_sub(Duration::from_secs(60)),
+        )
+        .await;
         assert!(matches!(early.unwrap(), Outcome::Snooze(_)));
         let Outcome::Done(late) = verify(still_building(), limit + Duration::from_secs(60))
             .await

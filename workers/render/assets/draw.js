@@ -354,6 +354,7 @@ globalThis.assizeDraw = async ({ document: path, upload, bounds, batches }) => {
   const buffer = await (await fetch(path)).arrayBuffer();
   const fetched = performance.now();
   let scene;
+  let failure = null;
   const sending = [];
   const timings = { fetchMs: fetched - started, buildMs: 0, drawMs: 0, readMs: 0, sendMs: 0 };
   try {
@@ -362,10 +363,17 @@ globalThis.assizeDraw = async ({ document: path, upload, bounds, batches }) => {
     for (const batch of batches) sending.push(...drawBatch(batch, scene, bounds, upload, sending.length, timings));
   } catch (error) {
     if (gl.isContextLost()) throw error;
-    await Promise.allSettled(sending);
-    return { error: String(error?.message ?? error), timings };
-  } finally {
+    failure = error;
+  }
+  try {
     scene?.dispose();
+  } catch (error) {
+    // What could not be drawn cannot always be put away either. This page is not used again.
+    failure ??= error;
+  }
+  if (failure !== null) {
+    await Promise.allSettled(sending);
+    return { error: String(failure?.message ?? failure), timings };
   }
   const before = performance.now();
   await Promise.all(sending);

@@ -479,8 +479,10 @@ function writeNode(node, depth) {
     u32(length);
     for (let i = 0; i < length; i++) f64(influences[i]);
     if (kind === 0) {
+      const matrices = node.instanceMatrix;
+      if (matrices === null || matrices === undefined) throw new Refusal('EXECUTION_THREW', 'an instanced mesh has no matrices');
       f64(node.count);
-      writeOptionalAttribute(node.instanceMatrix);
+      writeOptionalAttribute(matrices);
       writeOptionalAttribute(node.instanceColor);
     }
   }

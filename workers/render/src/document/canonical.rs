@@ -80,7 +80,12 @@ pub fn encode(scene: &Scene) -> Vec<u8> {
             out.f64(*influence);
         }
         if let Some(instances) = &node.drawable.instances {
-            out.f64(instances.count);
+            // Those beyond the matrices would be drawn wherever the graphics card looks for them, and were not measured.
+            let held = instances
+                .matrices
+                .map_or(0, |index| scene.attributes[index].count);
+            let count = instances.count.floor().min(held as f64);
+            out.f64(if count > 0.0 { count } else { 0.0 });
             out.optional(instances.matrices.map(|index| tables.attribute(index)));
             out.optional(instances.colors.map(|index| tables.attribute(index)));
         }

@@ -269,7 +269,7 @@ pub async fn side_entries(
         Option<String>,
     );
     let rows: Vec<Row> = sqlx::query_as(
-        "SELECT stem, js, views, module_sha256, pictures_sha256, prompt_sha256 FROM entry
+        "SELECT stem, js, nullif(views, ''), module_sha256, pictures_sha256, prompt_sha256 FROM entry
          WHERE round = $1 AND hotkey = $2 AND repeat = $3",
     )
     .bind(round.0 as i32)

@@ -80,8 +80,9 @@ pub async fn stop(conn: &mut PgConnection, worker: i64) -> sqlx::Result<()> {
 }
 
 /// Declares workers lost whose lease expired, and gives the running jobs of workers that are not live to others. A lost
-/// attempt counts as one failure of ours; a job that has none left is parked, so that one that kills its process comes to an
-/// end. A single statement; answers the workers it declared lost.
+/// attempt counts as one failure of ours; a job that has had ten more than it may have is parked, so that one that kills its
+/// process comes to an end. The ten are for its neighbours: they die with it, and of every outage of ours, through no fault
+/// of their own. A single statement; answers the workers it declared lost.
 pub async fn sweep(conn: &mut PgConnection) -> sqlx::Result<Vec<i64>> {
     let (lost, _): (Vec<i64>, Option<String>) = sqlx::query_as(concat!(
         "WITH lost AS (
@@ -95,7 +96,7 @@ pub async fn sweep(conn: &mut PgConnection) -> sqlx::Result<Vec<i64>> {
              ORDER BY job.id FOR UPDATE OF job SKIP LOCKED
          ), freed AS (
              UPDATE job
-             SET state = CASE WHEN failures + 1 >= max_failures THEN 'parked' ELSE 'available' END,
+             SET state = CASE WHEN failures + 1 >= max_failures + 10 THEN 'parked' ELSE 'available' END,
                  failures = failures + 1, claimed_by = NULL,
                  error = 'the worker that ran it stopped answering and lost its lease'
              FROM orphan WHERE job.id = orphan.id

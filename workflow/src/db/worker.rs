@@ -79,10 +79,13 @@ pub async fn stop(conn: &mut PgConnection, worker: i64) -> sqlx::Result<()> {
         .map(drop)
 }
 
+/// Lost attempts that a job may have beyond its failures: its neighbours die with a job that kills its process, and all of them
+/// in every outage of ours, through no fault of their own.
+const LOST_FORGIVEN: i32 = 10;
+
 /// Declares workers lost whose lease expired, and gives the running jobs of workers that are not live to others. A lost
-/// attempt counts as one failure of ours; a job that has had ten more than it may have is parked, so that one that kills its
-/// process comes to an end. The ten are for its neighbours: they die with it, and of every outage of ours, through no fault
-/// of their own. A single statement; answers the workers it declared lost.
+/// attempt counts as one failure of ours; a job that has had [`LOST_FORGIVEN`] more than it may have is parked, so that one that
+/// kills its process comes to an end. A single statement; answers the workers it declared lost.
 pub async fn sweep(conn: &mut PgConnection) -> sqlx::Result<Vec<i64>> {
     let (lost, _): (Vec<i64>, Option<String>) = sqlx::query_as(concat!(
         "WITH lost AS (
@@ -96,7 +99,7 @@ pub async fn sweep(conn: &mut PgConnection) -> sqlx::Result<Vec<i64>> {
              ORDER BY job.id FOR UPDATE OF job SKIP LOCKED
          ), freed AS (
              UPDATE job
-             SET state = CASE WHEN failures + 1 >= max_failures + 10 THEN 'parked' ELSE 'available' END,
+             SET state = CASE WHEN failures + 1 >= max_failures + $1 THEN 'parked' ELSE 'available' END,
                  failures = failures + 1, claimed_by = NULL,
                  error = 'the worker that ran it stopped answering and lost its lease'
              FROM orphan WHERE job.id = orphan.id
@@ -110,6 +113,7 @@ pub async fn sweep(conn: &mut PgConnection) -> sqlx::Result<Vec<i64>> {
          SELECT array(SELECT id FROM lost), ",
         notify!("notices")
     ))
+    .bind(LOST_FORGIVEN)
     .fetch_one(conn)
     .await?;
     Ok(lost)

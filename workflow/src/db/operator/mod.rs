@@ -117,10 +117,7 @@ pub async fn pause(
     filter: &Filter,
     operator: &Operator<'_>,
 ) -> Result<u64, OperatorError> {
-    check(operator)?;
-    if filter.is_empty() {
-        return Err(OperatorError::NoFilter);
-    }
+    check_both(filter, operator)?;
     let mut transaction = conn.begin().await?;
     let before = pauses(&mut transaction).await?;
     let set = format!(
@@ -166,10 +163,7 @@ pub async fn resume(
     filter: &Filter,
     operator: &Operator<'_>,
 ) -> Result<u64, OperatorError> {
-    check(operator)?;
-    if filter.is_empty() {
-        return Err(OperatorError::NoFilter);
-    }
+    check_both(filter, operator)?;
     let mut transaction = conn.begin().await?;
     // A claim under way may be about to put a job aside because of a pause that is lifted here. It ends before the lock is
     // granted, and the next one waits until this has committed.
@@ -222,10 +216,7 @@ pub async fn cancel(
     filter: &Filter,
     operator: &Operator<'_>,
 ) -> Result<u64, OperatorError> {
-    check(operator)?;
-    if filter.is_empty() {
-        return Err(OperatorError::NoFilter);
-    }
+    check_both(filter, operator)?;
     let mut transaction = conn.begin().await?;
     let chosen = format!(
         "SELECT coalesce(array_agg(job.key) FILTER (WHERE job.finished_at IS NULL), '{{}}'), count(*)
@@ -335,10 +326,7 @@ async fn act(
     from: &str,
     change: &str,
 ) -> Result<u64, OperatorError> {
-    check(operator)?;
-    if filter.is_empty() {
-        return Err(OperatorError::NoFilter);
-    }
+    check_both(filter, operator)?;
     let mut transaction = conn.begin().await?;
     let before = matching(&mut transaction, filter, from).await?;
     let sql = format!(
@@ -366,6 +354,14 @@ async fn act(
     .await?;
     transaction.commit().await?;
     Ok(u64::try_from(changed).unwrap_or(0))
+}
+
+fn check_both(filter: &Filter, operator: &Operator<'_>) -> Result<(), OperatorError> {
+    check(operator)?;
+    if filter.is_empty() {
+        return Err(OperatorError::NoFilter);
+    }
+    Ok(())
 }
 
 /// The pauses in force, as filters.

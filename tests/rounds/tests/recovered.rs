@@ -205,9 +205,11 @@ async fn a_round_without_a_ledger_as_other_services_seed_them_goes_on_and_ends_t
     let mut first = Process::start(&args, 1).unwrap();
     first
         .until(
+            // A module that could not be had is known from its reason alone; only one that was had is fetched again.
             "SELECT EXISTS (SELECT FROM round WHERE round = 0 AND stage = 'downloading')
              AND EXISTS (SELECT FROM mirror_file
-                         WHERE path LIKE '%/submitted.json' AND mirrored_at IS NOT NULL)",
+                         WHERE path LIKE '%/submitted.json' AND mirrored_at IS NOT NULL
+                         AND convert_from(content, 'UTF8') LIKE '%.js\"%')",
         )
         .await
         .unwrap();

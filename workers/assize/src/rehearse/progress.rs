@@ -14,6 +14,7 @@ pub(super) struct Seen {
     pub(super) finished_round: Option<u32>,
     pub(super) awaited_block: Option<i64>,
     pub(super) ended_jobs: i64,
+    /// State files that are not on the remote and notices that the channel does not have.
     pub(super) outbox: i64,
     pub(super) parked: Vec<(String, String)>,
     downloaded: i64,
@@ -117,10 +118,12 @@ async fn look(pool: &PgPool) -> sqlx::Result<Seen> {
     let regenerated: i64 = sqlx::query_scalar("SELECT count(*) FROM entry WHERE repeat > 0")
         .fetch_one(&mut *conn)
         .await?;
-    let outbox: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM mirror_file WHERE mirrored_at IS NULL")
-            .fetch_one(&mut *conn)
-            .await?;
+    let outbox: i64 = sqlx::query_scalar(
+        "SELECT (SELECT count(*) FROM mirror_file WHERE mirrored_at IS NULL)
+              + (SELECT count(*) FROM notice WHERE sent_at IS NULL AND given_up_at IS NULL)",
+    )
+    .fetch_one(&mut *conn)
+    .await?;
     let parked: Vec<(String, String)> = sqlx::query_as(
         "SELECT key, coalesce(error, '') FROM job WHERE state = 'parked' ORDER BY id LIMIT 5",
     )

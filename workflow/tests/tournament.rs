@@ -28,6 +28,7 @@ fn input() -> TournamentInput {
         prompts: Vec::new(),
         seed: 1,
         judging: workflow::round::judging::Judging::default(),
+        budget: workflow::rules::regeneration::Budget::default(),
     }
 }
 

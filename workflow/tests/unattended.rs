@@ -1,8 +1,8 @@
-//! How long nobody looked at a step that looks again and again.
+//! How the looks of a step went that looks again and again, and how long nobody looked.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use sqlx::PgPool;
-use workflow::db;
+use workflow::db::{self, attempt::Looks};
 
 /// A job whose attempts (outcome, begin and end in seconds from now) are these, running again since `running`.
 async fn job(pool: &PgPool, attempts: &[(&str, f64, f64)], running: f64) {
@@ -70,4 +70,23 @@ async fn a_look_that_died_with_its_worker_is_none(pool: PgPool) {
     )
     .await;
     assert_eq!(unattended(&pool).await, 50.0);
+}
+
+#[sqlx::test(migrator = "workflow::db::MIGRATOR")]
+async fn failures_count_from_the_last_look_that_went_well(pool: PgPool) {
+    let mut conn = pool.acquire().await.unwrap();
+    let none = db::attempt::looks(&mut conn, "look").await.unwrap();
+    assert_eq!(none, Looks::default());
+    let attempts = [
+        ("errored", -90.0, -89.0),
+        ("snoozed", -80.0, -79.0),
+        ("errored", -70.0, -69.0),
+        ("snoozed", -60.0, -59.0),
+        ("errored", -50.0, -49.0),
+        ("lost", -40.0, -39.0),
+        ("errored", -30.0, -29.0),
+    ];
+    job(&pool, &attempts, 0.0).await;
+    let looks = db::attempt::looks(&mut conn, "look").await.unwrap();
+    assert_eq!((looks.went_well, looks.failed_since), (2, 2));
 }

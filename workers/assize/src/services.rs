@@ -3,18 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use schema::storage::{DEFAULT_STORAGE_KEY_TEMPLATE, DEFAULT_STORAGE_ROOT_FOLDER, Layout};
 use sqlx::PgPool;
 
 use crate::{
     clients::{
-        cdn::{CdnSettings, HttpModuleSource},
+        cdn::HttpModuleSource,
         chain::{ChainSettings, SubxtChain},
         clouds::{CloudKind, GpuCloud, RunPod, Targon, Verda, VerdaCredentials},
         embedder::HistogramEmbedder,
         github::{ActionsSettings, HttpActions},
         object_store::{ObjectStore, S3ObjectStore, S3Settings},
-        pod::{HttpPods, PodSettings},
+        pod::HttpPods,
         prompt_images::HttpPromptImages,
         registry::{HttpRegistry, RegistrySettings},
         render_service::{CachedRenderService, HttpRenderService, RenderSettings},
@@ -61,20 +60,14 @@ pub fn services(pool: PgPool, settings: &Settings) -> anyhow::Result<Services> {
     );
     Ok(Services {
         pool,
-        chain: Arc::new(SubxtChain::new(ChainSettings::new(
-            settings.chain_endpoints.clone(),
-        ))),
-        modules: Arc::new(HttpModuleSource::new(
-            egress.clone(),
-            CdnSettings::default(),
-        )),
+        chain: Arc::new(SubxtChain::new(ChainSettings {
+            call_timeout: settings.chain_timeout,
+            ..ChainSettings::new(settings.chain_endpoints.clone())
+        })),
+        modules: Arc::new(HttpModuleSource::new(egress.clone(), settings.cdn.clone())),
         prompt_images: Arc::new(PromptCache::new(HttpPromptImages::new(egress.clone()))),
         store: store.clone(),
-        layout: Layout::new(
-            settings.cdn_url.clone(),
-            DEFAULT_STORAGE_KEY_TEMPLATE,
-            DEFAULT_STORAGE_ROOT_FOLDER,
-        ),
+        layout: settings.layout.clone(),
         renderer: Arc::new(CachedRenderService::new(renderer, store)),
         embedder: Arc::new(HistogramEmbedder),
         vlm: Arc::new(HttpVlm::new(
@@ -103,7 +96,7 @@ pub fn services(pool: PgPool, settings: &Settings) -> anyhow::Result<Services> {
             .iter()
             .map(|cloud| client(cloud, &egress, settings.round.generation_port))
             .collect(),
-        pods: Arc::new(HttpPods::new(egress, PodSettings::default())),
+        pods: Arc::new(HttpPods::new(egress, settings.pods.clone())),
     })
 }
 
@@ -118,11 +111,7 @@ pub fn pictures(variables: &Variables) -> anyhow::Result<Option<Pictures>> {
     };
     let egress = Egress::new(&store.host_map).context("EGRESS_HOST_MAP cannot be used")?;
     Ok(Some(Pictures {
-        layout: Layout::new(
-            store.s3.public_base.clone(),
-            DEFAULT_STORAGE_KEY_TEMPLATE,
-            DEFAULT_STORAGE_ROOT_FOLDER,
-        ),
+        layout: store.layout,
         prompts: Arc::new(PromptCache::new(HttpPromptImages::new(egress))),
         store: Arc::new(S3ObjectStore::new(store.s3)),
     }))

@@ -5,24 +5,32 @@
 
 mod addresses;
 mod clouds;
+mod limits;
 mod round;
 mod store;
 #[cfg(test)]
 mod tests;
 mod variables;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
+use schema::storage::{DEFAULT_CDN_URL, Layout};
 use secrecy::SecretString;
 use url::Url;
+use workflow::db::notice::RenderAlert;
 
 pub use clouds::CloudSettings;
 pub use store::StoreSettings;
 pub use variables::{SettingsError, Variables};
 
-use crate::{handlers::RoundSettings, roles::Role};
+use crate::{
+    clients::{cdn::CdnSettings, pod::PodSettings},
+    handlers::RoundSettings,
+    roles::Role,
+};
 use addresses::{endpoints, host_map};
 use clouds::clouds;
+use limits::{cdn, layout, pods, render_alert};
 use round::round;
 use store::object_store;
 
@@ -31,6 +39,8 @@ use store::object_store;
 pub struct Settings {
     /// `SUBTENSOR_NETWORK`: endpoints of the chain, `finney` or addresses separated by commas.
     pub chain_endpoints: Vec<Url>,
+    /// `SUBTENSOR_TIMEOUT`: how long a question to the chain may take.
+    pub chain_timeout: Duration,
     /// `EGRESS_HOST_MAP`: `PREFIX=ADDRESS` pairs separated by commas; who answers for outside hosts in a rehearsal.
     pub host_map: Vec<(String, Url)>,
     /// `GITHUB_API_URL`.
@@ -61,6 +71,9 @@ pub struct Settings {
     pub webhook_secret: Option<SecretString>,
     /// `DISCORD_WEBHOOK_URL`: where people are told of what needs them.
     pub discord_webhook: Option<SecretString>,
+    /// `RENDER_ALERT_MIN_FAILURES`, `RENDER_ALERT_MIN_HOTKEYS` and `RENDER_ALERT_COOLDOWN_SECONDS`: from when on people are
+    /// told that pictures fail.
+    pub render_alert: RenderAlert,
     /// `R2_ENDPOINT`.
     pub s3_endpoint: Url,
     /// `R2_ACCESS_KEY_ID`.
@@ -71,6 +84,12 @@ pub struct Settings {
     pub s3_bucket: String,
     /// `CDN_URL`.
     pub cdn_url: String,
+    /// `STORAGE_KEY_TEMPLATE` and `STORAGE_ROOT_FOLDER`: where modules and pictures are kept.
+    pub layout: Layout,
+    /// `MAX_JS_SIZE_BYTES`: how large a submitted module may be.
+    pub cdn: CdnSettings,
+    /// `MAX_BATCH_ZIP_BYTES`, `MAX_BATCH_FILES`, `MAX_JS_BYTES` and `MAX_FAILED_MANIFEST_BYTES`: how much a pod may send.
+    pub pods: PodSettings,
     /// `RENDER_URL`.
     pub render_url: Url,
     /// `RENDER_API_KEY`.
@@ -117,8 +136,13 @@ impl Settings {
             Some(address) => address.to_owned(),
             None => format!("https://github.com/{github_repository}.git"),
         };
+        let cdn_url = v
+            .find("CDN_URL")
+            .unwrap_or(DEFAULT_CDN_URL)
+            .trim_end_matches('/');
         Ok(Self {
             chain_endpoints: endpoints(v.find("SUBTENSOR_NETWORK").unwrap_or("finney"))?,
+            chain_timeout: v.seconds("SUBTENSOR_TIMEOUT", Duration::from_secs(120))?,
             host_map: host_map(v.find("EGRESS_HOST_MAP").unwrap_or(""))?,
             github_api: v.url("GITHUB_API_URL", "https://api.github.com")?,
             github_token: v.secret(
@@ -141,6 +165,7 @@ impl Settings {
             ssh_host_keys: v.list("GIT_SSH_HOST_KEY"),
             webhook_secret: v.find("GITHUB_WEBHOOK_SECRET").map(SecretString::from),
             discord_webhook: mirror_secret("DISCORD_WEBHOOK_URL"),
+            render_alert: render_alert(v)?,
             s3_endpoint: object_store(v, objects)?,
             s3_access_key: if objects {
                 v.required("R2_ACCESS_KEY_ID", "key of the object store")?
@@ -154,11 +179,10 @@ impl Settings {
                 "secret key of the object store",
             )?,
             s3_bucket: v.find("R2_BUCKET").unwrap_or("404-gen").to_owned(),
-            cdn_url: v
-                .find("CDN_URL")
-                .unwrap_or("https://subnet404.xyz")
-                .trim_end_matches('/')
-                .to_owned(),
+            cdn_url: cdn_url.to_owned(),
+            layout: layout(v, cdn_url)?,
+            cdn: cdn(v)?,
+            pods: pods(v)?,
             render_url: v.url("RENDER_URL", "http://localhost:8000")?,
             render_api_key: v
                 .find("RENDER_API_KEY")

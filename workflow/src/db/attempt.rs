@@ -38,6 +38,34 @@ pub async fn failures(conn: &mut PgConnection, key: &str) -> sqlx::Result<i64> {
     .await
 }
 
+/// The looks of a step that looks again and again, before the attempt under way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, sqlx::FromRow)]
+pub struct Looks {
+    /// Those after which there was more to look at.
+    pub went_well: i64,
+    /// Those that failed since the last one that went well.
+    pub failed_since: i64,
+}
+
+/// How the looks of a step went so far.
+///
+/// # Errors
+///
+/// Whatever the database says.
+pub async fn looks(conn: &mut PgConnection, key: &str) -> sqlx::Result<Looks> {
+    sqlx::query_as(
+        "WITH looks AS (
+             SELECT attempt.attempt AS place, outcome FROM attempt JOIN job ON job.id = job_id WHERE job.key = $1
+         ), good AS (
+             SELECT count(*) AS went_well, coalesce(max(place), 0) AS last FROM looks WHERE outcome = 'snoozed'
+         )
+         SELECT went_well, (SELECT count(*) FROM looks WHERE outcome = 'errored' AND place > last) AS failed_since FROM good",
+    )
+    .bind(key)
+    .fetch_one(conn)
+    .await
+}
+
 /// For how many seconds nobody has looked at a step that looks again and again: pauses between its attempts beyond `usual`
 /// seconds, and attempts that were lost with their worker. What happened outside meanwhile took at least that much less.
 pub async fn unattended_seconds(

@@ -10,6 +10,7 @@ pub mod cancel;
 pub mod chain;
 pub mod conflict;
 pub mod ending;
+pub mod entry;
 pub mod event;
 pub mod hand_edit;
 pub mod job;

@@ -1,18 +1,42 @@
 //! Queries on `notice`: what people are told, in the order of a notice's life.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, types::Json};
 
-use crate::round::notices::{FailedWork, NoticeText, Outage};
+use super::entry;
+use crate::round::notices::{FailedWork, NoticeText, Outage, RENDER_FAILURES, render_failures};
 
 /// How long a resource may be out before people are told: a restart is not worth their time.
 const OUTAGE_TOLD_AFTER_SECONDS: f64 = 30.0;
 /// Between two notices about work of one kind that keeps failing.
-const FAILURES_TOLD_EVERY_SECONDS: f64 = 600.0;
+const FAILURES_TOLD_EVERY: Duration = Duration::from_secs(600);
 /// After which an unsent notice is given up: nobody reads yesterday's news in a channel that comes back.
 const GIVEN_UP_AFTER_SECONDS: f64 = 24.0 * 3600.0;
 /// Notices read at once.
 const BATCH: i64 = 20;
+
+/// From when on people are told that pictures fail.
+#[derive(Debug, Clone, Copy)]
+pub struct RenderAlert {
+    /// `RENDER_ALERT_MIN_FAILURES`: so many failures.
+    pub min_failures: i64,
+    /// `RENDER_ALERT_MIN_HOTKEYS`: of so many miners.
+    pub min_miners: i64,
+    /// `RENDER_ALERT_COOLDOWN_SECONDS`: between two notices.
+    pub cooldown: Duration,
+}
+
+impl Default for RenderAlert {
+    fn default() -> Self {
+        Self {
+            min_failures: 20,
+            min_miners: 3,
+            cooldown: Duration::from_secs(600),
+        }
+    }
+}
 
 /// A notice that waits to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +82,7 @@ async fn add_failure(
     subject: &str,
     text: &NoticeText,
     failed_at: DateTime<Utc>,
+    every: Duration,
 ) -> sqlx::Result<()> {
     sqlx::query(
         "INSERT INTO notice (round, subject, text, after_mirror)
@@ -70,19 +95,19 @@ async fn add_failure(
     .bind(subject)
     .bind(Json(text))
     .bind(failed_at)
-    .bind(FAILURES_TOLD_EVERY_SECONDS)
+    .bind(every.as_secs_f64())
     .execute(conn)
     .await
     .map(drop)
 }
 
 /// Adds notices of what failed and stands still: parked work by kind, calls of the model by match, and resources that are
-/// out of service.
+/// out of service; and of pictures that fail in numbers.
 ///
 /// # Errors
 ///
 /// Whatever the database says.
-pub async fn add_failures(conn: &mut PgConnection) -> sqlx::Result<()> {
+pub async fn add_failures(conn: &mut PgConnection, alert: &RenderAlert) -> sqlx::Result<()> {
     for failed in failed_work(conn).await? {
         let text = crate::round::notices::failed_work(&failed);
         add_failure(
@@ -91,12 +116,21 @@ pub async fn add_failures(conn: &mut PgConnection) -> sqlx::Result<()> {
             &failed.subject(),
             &text,
             failed.failed_at,
+            FAILURES_TOLD_EVERY,
         )
         .await?;
     }
     for outage in outages(conn).await? {
         let text = crate::round::notices::outage(&outage);
-        add_failure(conn, None, &outage.subject(), &text, outage.since).await?;
+        let (subject, since) = (outage.subject(), outage.since);
+        add_failure(conn, None, &subject, &text, since, FAILURES_TOLD_EVERY).await?;
+    }
+    for failing in entry::render_failures(conn).await? {
+        if failing.failures >= alert.min_failures && failing.miners >= alert.min_miners {
+            let text = render_failures(failing.failures, failing.miners);
+            let (round, at) = (Some(failing.round), failing.failed_at);
+            add_failure(conn, round, RENDER_FAILURES, &text, at, alert.cooldown).await?;
+        }
     }
     Ok(())
 }
@@ -297,7 +331,9 @@ mod tests {
         )
         .await;
         for _ in 0..2 {
-            add_failures(&mut conn).await.unwrap();
+            add_failures(&mut conn, &RenderAlert::default())
+                .await
+                .unwrap();
         }
         let told = unsent(&mut conn).await.unwrap();
         assert_eq!(told.len(), 1);
@@ -317,14 +353,18 @@ mod tests {
              SELECT id, attempt, now(), 'errored' FROM job WHERE key LIKE '%/3/s1'",
         )
         .await;
-        add_failures(&mut conn).await.unwrap();
+        add_failures(&mut conn, &RenderAlert::default())
+            .await
+            .unwrap();
         assert_eq!(titles(&mut conn).await.len(), 1);
         run(
             &mut conn,
             "UPDATE notice SET created_at = now() - interval '11 min'",
         )
         .await;
-        add_failures(&mut conn).await.unwrap();
+        add_failures(&mut conn, &RenderAlert::default())
+            .await
+            .unwrap();
         assert_eq!(titles(&mut conn).await.len(), 2);
     }
 
@@ -336,7 +376,9 @@ mod tests {
             "INSERT INTO queue (name, outage, outage_since, outage_until) VALUES ('vlm', 'gone', now(), now())",
         )
         .await;
-        add_failures(&mut conn).await.unwrap();
+        add_failures(&mut conn, &RenderAlert::default())
+            .await
+            .unwrap();
         assert!(titles(&mut conn).await.is_empty());
         run(
             &mut conn,
@@ -344,7 +386,9 @@ mod tests {
         )
         .await;
         for _ in 0..2 {
-            add_failures(&mut conn).await.unwrap();
+            add_failures(&mut conn, &RenderAlert::default())
+                .await
+                .unwrap();
             run(
                 &mut conn,
                 "UPDATE notice SET created_at = created_at - interval '1 s'",
@@ -352,5 +396,41 @@ mod tests {
             .await;
         }
         assert_eq!(titles(&mut conn).await, ["Judge LLM Errors"]);
+    }
+
+    #[sqlx::test(migrator = "crate::db::MIGRATOR")]
+    async fn pictures_that_fail_in_numbers_are_told_again_after_a_while_if_more_do(pool: PgPool) {
+        let mut conn = pool.acquire().await.unwrap();
+        run(
+            &mut conn,
+            "INSERT INTO round (round, stage) VALUES (3, 'downloading');
+             INSERT INTO entry (round, hotkey, repeat, stem, js, failure_reason)
+             SELECT 3, miner, 0, stem, 'js', 'render_failed' FROM generate_series(1, 10) stem, unnest(ARRAY['A', 'B']) miner",
+        )
+        .await;
+        let look = async |conn: &mut PgConnection| {
+            add_failures(conn, &RenderAlert::default()).await.unwrap();
+            let told = unsent(conn).await.unwrap();
+            let last = told.last().and_then(|told| told.text.description.clone());
+            (told.len(), last)
+        };
+        assert_eq!(look(&mut conn).await.0, 0, "twenty, of two miners only");
+        let one_more = |miner: &str| {
+            format!(
+                "INSERT INTO entry (round, hotkey, repeat, stem, js, failure_reason) VALUES (3, '{miner}', 0, 'x', 'js', 'render_failed')"
+            )
+        };
+        run(&mut conn, &one_more("C")).await;
+        let said = Some("21 render failures across 3 miners".to_owned());
+        assert_eq!(look(&mut conn).await, (1, said.clone()));
+        run(&mut conn, &one_more("D")).await;
+        assert_eq!(look(&mut conn).await, (1, said));
+        run(
+            &mut conn,
+            "UPDATE notice SET created_at = now() - interval '11 min'",
+        )
+        .await;
+        let said = Some("22 render failures across 4 miners".to_owned());
+        assert_eq!(look(&mut conn).await, (2, said));
     }
 }

@@ -122,6 +122,10 @@ pub async fn insert(conn: &mut PgConnection, recovered: &[Recovered]) -> sqlx::R
             queues.extend(event::fire(conn, name, payload).await?);
         }
     }
+    // What these records tell, people were told when it happened.
+    sqlx::query("UPDATE notice SET sent_at = now() WHERE sent_at IS NULL")
+        .execute(&mut *conn)
+        .await?;
     notify_jobs(conn, queues).await
 }
 

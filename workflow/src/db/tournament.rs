@@ -112,10 +112,12 @@ pub async fn standing(
         file::<GenerationAudits>(conn, &paths::generation_audits(round)).await?;
     entries(conn, round, prompts, &mut standing).await?;
     flows(conn, round, &mut standing).await?;
-    let built: Vec<String> = sqlx::query_scalar("SELECT hotkey FROM build WHERE round = $1")
-        .bind(round.0 as i32)
-        .fetch_all(&mut *conn)
-        .await?;
+    let built: Vec<String> = sqlx::query_scalar(
+        "SELECT hotkey FROM build WHERE round = $1 AND status NOT IN ('pending', 'in_progress')",
+    )
+    .bind(round.0 as i32)
+    .fetch_all(&mut *conn)
+    .await?;
     standing.built = built.into_iter().map(Hotkey::new).collect();
     standing.judging_published =
         sqlx::query_scalar::<_, bool>("SELECT judging IS NOT NULL FROM round WHERE round = $1")
@@ -351,7 +353,7 @@ pub async fn judged_duels(
         .collect())
 }
 
-/// The decided builds of a round.
+/// How a miner's build stands, and its image.
 ///
 /// # Errors
 ///

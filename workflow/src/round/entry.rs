@@ -95,10 +95,13 @@ pub fn settled(
     drawn: Option<Drawn<'_>>,
     failure: Option<&str>,
 ) -> Effects {
+    // In `generated_{r}.json` a reason says that the miner's code brought no module (generation, section 6.1). One that cannot be
+    // drawn is there without pictures; what is wrong with it is in the ledger.
+    let published = failure.filter(|_| id.repeat == 0 || module.is_none());
     let generation = Generation {
         js: module.map(|module| module.url.clone()),
         views: drawn.map(|drawn| drawn.views.to_owned()),
-        failure_reason: failure.map(str::to_owned),
+        failure_reason: published.map(str::to_owned),
         size: module.map_or(0, |module| module.size_bytes),
     };
     let (path, message) = match (&id.side, id.repeat) {

@@ -29,7 +29,7 @@ use crate::{
         judging::{Judging, Measurement},
         steps::{ModuleFault, RegenerateOutput},
     },
-    rules::generation_report::RegenerationLimits,
+    rules::{generation_report::RegenerationLimits, regeneration::Budget},
 };
 
 /// A line of `artifacts.jsonl`.
@@ -122,8 +122,11 @@ pub enum Decision {
     },
     /// The configuration in force for the whole round.
     Rules {
-        /// `config.json` when the round opened.
+        /// `config.json` when the round's reveal window ended.
         config: Config,
+        /// What regenerations may take.
+        #[serde(default)]
+        budget: Budget,
     },
     /// A module that broke a rule.
     ModuleRejected {

@@ -1,8 +1,8 @@
 //! The round of the competition as flows.
 //!
 //! ```text
-//! round ─▶ open_round ─▶ (block) ─▶ collect ─▶ seed ─▶ (block) ─▶ prepare × entries ─▶ tournament ─▶ declare ─▶ finalize ─▶ next round
-//!                                               ├▶ builds: verify-build × miners                │
+//! round ─▶ open_round ─▶ (block) ─▶ fix_rules ─▶ collect ─▶ seed ─▶ (block) ─▶ prepare × entries ─▶ tournament ─▶ declare ─▶ finalize ─▶ next round
+//!                                               ├▶ builds: build × miners: verify-build         │
 //!                                               ├▶ fingerprints: fingerprint_prompt × prompts   │
 //!                                               └▶ baseline: order-pod, deploy-pod, regenerate, ├▶ match: duel × prompts, each ask × calls
 //!                                                      render × modules                         ├▶ regeneration: order-pod, deploy-pod,
@@ -47,6 +47,7 @@ pub fn with_flows(registry: Registry) -> Registry {
         .flow::<flows::Round>()
         .flow::<flows::Prepare>()
         .flow::<flows::Builds>()
+        .flow::<flows::Build>()
         .flow::<flows::Fingerprints>()
         .flow::<flows::Regeneration>()
         .flow::<flows::DuelFlow>()

@@ -3,18 +3,44 @@
 //! Source: generation, section 5.3 (replacement budget), 5.4 (batches); weakness W17 (repeats of a single batch).
 
 use schema::{Hotkey, Side};
+use serde::{Deserialize, Serialize};
 
-/// `BATCH_SIZE`: prompts a pod is asked for at once.
-pub const BATCH_SIZE: usize = 32;
+use super::generation_report::RegenerationLimits;
 
-/// `MAX_REPLACEMENTS`: pods that may take another's place.
-pub const MAX_REPLACEMENTS: u32 = 3;
+/// What regenerations may take. The names of the settings are the reference's, and so are the defaults.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Budget {
+    /// `BATCH_SIZE`: prompts a pod is asked for at once.
+    pub batch_size: usize,
+    /// `MAX_REPLACEMENTS`: pods that may take another's place.
+    pub replacements: u32,
+    /// `MAX_INITIAL_DEPLOY_ATTEMPTS`: tries for the first pod.
+    pub first_tries: u32,
+    /// `MAX_CONCURRENT_MINERS`: regenerations at one time, the leader's included. Each rents a pod of its own.
+    pub at_once: usize,
+    /// What rejects a miner.
+    pub limits: RegenerationLimits,
+}
 
-/// `MAX_INITIAL_DEPLOY_ATTEMPTS`: tries for the first pod.
-pub const MAX_INITIAL_DEPLOYMENTS: u32 = 2;
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            batch_size: 32,
+            replacements: 3,
+            first_tries: 2,
+            at_once: 4,
+            limits: RegenerationLimits::default(),
+        }
+    }
+}
 
-/// Pods that one regeneration can come to: every first try, every replacement.
-pub const MAX_PODS: u32 = MAX_INITIAL_DEPLOYMENTS + MAX_REPLACEMENTS;
+impl Budget {
+    /// Pods that one regeneration can come to: every first try, every replacement.
+    pub fn pods(&self) -> u32 {
+        self.first_tries.saturating_add(self.replacements)
+    }
+}
 
 /// Pods of one side are numbered below this, from its first one on.
 pub const PODS_OF_ONE_SIDE: u32 = 1000;
@@ -32,9 +58,6 @@ pub fn first_pod<'a>(side: &Side, submissions: impl IntoIterator<Item = &'a Hotk
     let alike = before.filter(|other| other.short().eq_ignore_ascii_case(own.short()));
     PODS_OF_ONE_SIDE * alike.count() as u32
 }
-
-/// `MAX_CONCURRENT_MINERS`: regenerations at one time, the leader's included. Each rents a pod of its own.
-pub const MAX_CONCURRENT_REGENERATIONS: usize = 4;
 
 /// The batches of a repeat (from 1), in order.
 ///
@@ -56,10 +79,12 @@ pub fn batches<T: Clone>(prompts: &[T], repeat: u32, size: usize) -> Vec<Vec<T>>
 mod tests {
     use super::*;
 
+    const BATCH_SIZE: usize = 32;
+
     #[test]
     fn a_round_has_four_batches() {
         let prompts: Vec<u32> = (0..128).collect();
-        let sizes: Vec<usize> = batches(&prompts, 1, BATCH_SIZE)
+        let sizes: Vec<usize> = batches(&prompts, 1, Budget::default().batch_size)
             .iter()
             .map(Vec::len)
             .collect();

@@ -33,6 +33,7 @@ fn tournament() -> TournamentInput {
         prompts: prompts(&["chair"]),
         seed: 7,
         judging: workflow::round::judging::Judging::default(),
+        budget: workflow::rules::regeneration::Budget::default(),
     }
 }
 

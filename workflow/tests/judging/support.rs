@@ -30,7 +30,7 @@ use workflow::{
         judging::Judging,
         steps::{ReleasePods, ReleasePodsInput, ReportGeneration, ReportGenerationInput},
     },
-    rules::matches::Play,
+    rules::{matches::Play, regeneration::Budget},
 };
 
 pub const ROUND: RoundNumber = RoundNumber(3);
@@ -176,10 +176,14 @@ impl FlowDefinition for ToldRegeneration {
             flow.step::<ReportGeneration>(ReportGenerationInput {
                 round: input.round,
                 report,
+                limits: input.budget.limits,
             })
             .await?;
         }
-        Ok(RegenerationOutput { report: None })
+        Ok(RegenerationOutput {
+            report: None,
+            generated: None,
+        })
     }
 }
 
@@ -276,6 +280,7 @@ impl Game {
             prompts,
             seed: 1,
             judging,
+            budget: Budget::default(),
         };
         db::start(
             &mut conn,

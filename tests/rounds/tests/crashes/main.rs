@@ -5,6 +5,8 @@
 mod duels;
 mod fallen;
 mod paused;
+mod playing;
+mod recorded;
 mod redrawn;
 mod scenario;
 mod world;
@@ -26,6 +28,7 @@ use workflow::{
             RoundInput, build_event,
         },
     },
+    rules::regeneration::Budget,
     testing::{self, Coverage, Point},
 };
 
@@ -116,6 +119,7 @@ fn bad_regenerations() -> Run {
         first_pod: 0,
         again: 0,
         reported: Vec::new(),
+        budget: Budget::default(),
     };
     let build = |miner: &Miner| {
         let status = if miner.is_unbuildable {

@@ -1,35 +1,28 @@
 //! `PAUSE_ON_STAGE_END`: the round stops before FINALIZING and the next one before OPEN, each until an operator lets it go on.
 //! And an operator's pause of a round that is ending holds the next one.
 
-use std::time::Duration;
-
 use assize::handlers::EndStageHandler;
 use schema::{RoundNumber, Stage, StateFile as _, files::State, paths};
 use sqlx::PgPool;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 use workflow::{
     db::{
         self,
         operator::{Filter, Operator},
     },
-    engine::{NewJob, Worker, WorkerOptions},
+    engine::NewJob,
     round::{
         flows::Round,
         steps::{EndStage, RoundInput},
     },
-    testing::Scenario as _,
 };
 
-use crate::scenario::{ROUND, Run};
+use crate::{
+    playing::Playing,
+    scenario::{ROUND, Run},
+};
 
 /// A round without submissions, after which another one follows, with a worker that has the setting.
-struct Paused {
-    run: Run,
-    pool: PgPool,
-    stop: CancellationToken,
-    worker: JoinHandle<()>,
-}
+struct Paused(Playing);
 
 impl Paused {
     async fn start(pool: &PgPool, pause_on_stage_end: bool) -> Self {
@@ -38,45 +31,19 @@ impl Paused {
             goes_on: true,
             ..Run::new(Vec::new(), vec![start])
         };
-        run.begin(pool).await.unwrap();
-        let registry = run
-            .registry(pool)
-            .step::<EndStage, _>(EndStageHandler { pause_on_stage_end });
-        let worker = Worker::new(
-            pool.clone(),
-            registry,
-            WorkerOptions::new("pausing", run.slots()),
-        );
-        let stop = CancellationToken::new();
-        let stopped = stop.clone();
-        let worker = tokio::spawn(async move { worker.run(stopped).await.unwrap() });
-        Self {
-            run,
-            pool: pool.clone(),
-            stop,
-            worker,
-        }
+        let end_stage = EndStageHandler { pause_on_stage_end };
+        let playing = Playing::start_with(pool, run, |registry| {
+            registry.step::<EndStage, _>(end_stage)
+        });
+        Self(playing.await)
     }
 
-    /// Drives the world until a query of the database says yes.
     async fn until(&self, holds: &'static str) {
-        let waiting = async {
-            while !sqlx::query_scalar::<_, bool>(holds)
-                .fetch_one(&self.pool)
-                .await
-                .unwrap()
-            {
-                self.run.drive(&self.pool).await.unwrap();
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(60), waiting)
-            .await
-            .unwrap_or_else(|_| panic!("never: {holds}"));
+        self.0.until(holds).await;
     }
 
     async fn state(&self) -> State {
-        let mut conn = self.pool.acquire().await.unwrap();
+        let mut conn = self.0.pool.acquire().await.unwrap();
         let path = paths::state();
         let content = db::state_file::read(&mut conn, &path).await.unwrap();
         State::parse(&path, &content.unwrap()).unwrap()
@@ -91,15 +58,14 @@ impl Paused {
             name: "ann",
             reason: "seen",
         };
-        let mut conn = self.pool.acquire().await.unwrap();
+        let mut conn = self.0.pool.acquire().await.unwrap();
         db::operator::resume(&mut conn, &filter, &operator)
             .await
             .unwrap();
     }
 
     async fn done(self) {
-        self.stop.cancel();
-        self.worker.await.unwrap();
+        self.0.done().await;
     }
 }
 

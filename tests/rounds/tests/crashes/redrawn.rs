@@ -37,6 +37,7 @@ use workflow::{
         judging::Judging,
         steps::{Render, RenderInput},
     },
+    rules::regeneration::Budget,
 };
 
 use crate::{
@@ -154,6 +155,7 @@ fn tournament() -> NewJob {
             near_repeats: 0,
             ..Judging::default()
         },
+        budget: Budget::default(),
     };
     NewJob::reconciler::<Tournament>(&input).unwrap()
 }

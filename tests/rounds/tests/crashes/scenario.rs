@@ -299,7 +299,7 @@ fn timeless(value: &mut Value) {
 }
 
 /// What is replaced in texts, and by what.
-static PATTERNS: LazyLock<[(Regex, &str); 4]> = LazyLock::new(|| {
+static PATTERNS: LazyLock<[(Regex, &str); 5]> = LazyLock::new(|| {
     let names = [DURATIONS, BLOCKS].concat().join("|");
     let moment = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)";
     let number = format!(r#""({names})": ?(\[[^\]]*\]|[0-9.]+)"#);
@@ -309,6 +309,7 @@ static PATTERNS: LazyLock<[(Regex, &str); 4]> = LazyLock::new(|| {
         (Regex::new(&number).unwrap(), "\"$1\": null"),
         (Regex::new(block).unwrap(), "round/next/block"),
         (Regex::new(r"<t:\d+:f>").unwrap(), "MOMENT"),
+        (Regex::new(r"\b\d+\.\d+s\b").unwrap(), "SECONDS"),
     ]
 });
 

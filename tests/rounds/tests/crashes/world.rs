@@ -49,6 +49,10 @@ pub struct Miner {
     pub missing: Option<&'static str>,
     /// A prompt whose module breaks a rule.
     pub broken: Option<&'static str>,
+    /// A prompt for which its image makes a module that breaks a rule.
+    pub broken_again: Option<&'static str>,
+    /// Whether its image is still being built when it is looked for first.
+    pub is_built_slowly: bool,
     /// Whether its image cannot be built.
     pub is_unbuildable: bool,
     /// How its pods behave.
@@ -89,6 +93,8 @@ pub struct World {
     miners: Vec<Miner>,
     leaders_pods: Manner,
     pods: Mutex<Vec<CloudPod>>,
+    /// How often the builds were looked at.
+    looks_at_builds: Mutex<u32>,
     /// Batches by pod.
     batches: Mutex<HashMap<String, Vec<String>>>,
     /// Pods that were rented although there was one of that name.
@@ -114,6 +120,7 @@ impl World {
             miners: miners.to_vec(),
             leaders_pods,
             pods: Mutex::default(),
+            looks_at_builds: Mutex::default(),
             batches: Mutex::default(),
             rented_twice: Mutex::default(),
         })
@@ -178,9 +185,13 @@ impl World {
         self.miners.iter().find(|miner| told_by(miner))
     }
 
+    fn miner_of_pod(&self, pod: &str) -> Option<&Miner> {
+        self.miner(|miner| pod.contains(&miner.hotkey().short().to_lowercase()))
+    }
+
     fn manner(&self, pod: &str) -> Manner {
-        let of = |miner: &Miner| pod.contains(&miner.hotkey().short().to_lowercase());
-        self.miner(of).map_or(self.leaders_pods, |miner| miner.pods)
+        self.miner_of_pod(pod)
+            .map_or(self.leaders_pods, |miner| miner.pods)
     }
 
     /// How good a module is; the leader's all have strength 1, and who has no pictures none.
@@ -250,18 +261,23 @@ impl Actions for Outside {
     }
 
     async fn jobs(&self, _run_id: u64) -> Result<Vec<WorkflowJob>, GithubError> {
-        let job = |(id, miner): (u64, &Miner)| WorkflowJob {
-            id,
-            name: format!("{JOB_NAME_PREFIX}{})", miner.hotkey()),
-            status: "completed".to_owned(),
-            conclusion: Some(
-                if miner.is_unbuildable {
-                    "failure"
-                } else {
-                    "success"
-                }
-                .to_owned(),
-            ),
+        let is_first = {
+            let mut looks = lock(&self.0.looks_at_builds);
+            *looks += 1;
+            *looks == 1
+        };
+        let job = |(id, miner): (u64, &Miner)| {
+            let (status, conclusion) = match miner {
+                _ if miner.is_built_slowly && is_first => ("in_progress", None),
+                _ if miner.is_unbuildable => ("completed", Some("failure")),
+                _ => ("completed", Some("success")),
+            };
+            WorkflowJob {
+                id,
+                name: format!("{JOB_NAME_PREFIX}{})", miner.hotkey()),
+                status: status.to_owned(),
+                conclusion: conclusion.map(str::to_owned),
+            }
         };
         Ok((0..).zip(&self.0.miners).map(job).collect())
     }
@@ -345,8 +361,11 @@ impl Pods for Outside {
             .get(pod.url.as_str())
             .cloned()
             .unwrap_or_default();
+        let miner = self.0.miner_of_pod(pod.url.as_str());
+        let broken = miner.and_then(|miner| miner.broken_again);
         let module = |stem: String| {
-            let source = format!("// {stem} by {}", pod.url);
+            let quality = if broken == Some(&stem) { "broken " } else { "" };
+            let source = format!("// {quality}{stem} by {}", pod.url);
             (stem, source.into())
         };
         Ok(BatchResults {

@@ -267,7 +267,13 @@ pub fn orchestrator(checkout: &Checkout<'_>, round: u32) {
         let submitted = checkout.map(&format!("rounds/{round}/{hotkey}/submitted.json"));
         let keys: BTreeSet<String> = submitted.keys().cloned().collect();
         assert_eq!(keys, stems, "{hotkey} has exactly the round's prompts");
-        submitted.values().for_each(generation);
+        for delivered in submitted.values() {
+            generation(delivered);
+            assert!(
+                delivered["views"].is_string() || delivered["failure_reason"].is_string(),
+                "nothing, and no reason: {delivered}"
+            );
+        }
     }
     let baseline = checkout.map(&format!("rounds/{round}/leader/generated_1.json"));
     assert_eq!(baseline.keys().cloned().collect::<BTreeSet<_>>(), stems);
@@ -313,7 +319,7 @@ fn generation(generation: &Value) {
         "pictures without a module: {generation}"
     );
     assert!(
-        js.is_some() && views.is_some() || reason.is_some(),
+        js.is_some() || reason.is_some(),
         "nothing, and no reason: {generation}"
     );
 }

@@ -93,7 +93,7 @@ impl GitSync {
             "https://github.com/{}/blob/{}/",
             settings.github_repository, settings.branch
         );
-        sync.teller = Teller::new(pool, notices, files);
+        sync.teller = Teller::new(pool, notices, files).alerting(settings.render_alert);
         Ok(sync)
     }
 

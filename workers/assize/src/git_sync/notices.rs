@@ -8,7 +8,11 @@ use std::{sync::Arc, time::Duration};
 use sqlx::PgPool;
 use tokio::{sync::Notify, task::JoinSet};
 use workflow::{
-    db::{self, hand_edit::Untold, notice::Unsent},
+    db::{
+        self,
+        hand_edit::Untold,
+        notice::{RenderAlert, Unsent},
+    },
     round::notices::{NoticeField, STATE_LINK},
 };
 
@@ -28,6 +32,7 @@ pub(super) struct Teller {
     notices: Arc<dyn Notices>,
     /// Begin of a link to a file of the state repository.
     files: String,
+    render_alert: RenderAlert,
     looked: Arc<Notify>,
 }
 
@@ -51,8 +56,16 @@ impl Teller {
             pool,
             notices,
             files,
+            render_alert: RenderAlert::default(),
             looked: Arc::default(),
         }
+    }
+
+    /// The same that tells of pictures that fail from then on.
+    #[must_use]
+    pub(super) fn alerting(mut self, render_alert: RenderAlert) -> Self {
+        self.render_alert = render_alert;
+        self
     }
 
     /// There may be something to tell.
@@ -93,7 +106,7 @@ impl Teller {
     }
 
     async fn tell_next(&self) -> sqlx::Result<Told> {
-        db::notice::add_failures(&mut *self.pool.acquire().await?).await?;
+        db::notice::add_failures(&mut *self.pool.acquire().await?, &self.render_alert).await?;
         loop {
             let mut conn = self.pool.acquire().await?;
             let edits = db::hand_edit::untold(&mut conn).await?;

@@ -4,6 +4,7 @@
 
 mod ask;
 mod collect;
+mod count_downloads;
 mod declare;
 mod deploy_pod;
 mod download;
@@ -33,7 +34,7 @@ use sqlx::PgPool;
 use workflow::{
     engine::Registry,
     round::{self, judge::Judge, judging::Judging, steps},
-    rules::{duel::DuelThresholds, vlm_calls},
+    rules::{duel::DuelThresholds, regeneration::Budget, vlm_calls},
 };
 
 use crate::clients::{
@@ -44,6 +45,7 @@ use crate::clients::{
 
 pub use ask::{AskHandler, Failing};
 pub use collect::CollectHandler;
+pub use count_downloads::CountDownloadsHandler;
 pub use declare::DeclareHandler;
 pub use deploy_pod::DeployPodHandler;
 pub use download::DownloadHandler;
@@ -118,6 +120,8 @@ pub struct RoundSettings {
     pub pod_warmup_timeout: Duration,
     /// `STATUS_CHECK_INTERVAL`.
     pub status_check_interval: Duration,
+    /// `MAX_CONSECUTIVE_UNHEALTHY`: how many looks at a pod in a row may fail before it is replaced.
+    pub max_unhealthy: u32,
     /// `BATCH_TIME_LIMIT`.
     pub batch_time_limit: Duration,
     /// `GPU_TYPE`.
@@ -134,6 +138,8 @@ pub struct RoundSettings {
     pub duel_thresholds: DuelThresholds,
     /// How matches are measured, for rounds that open from now on.
     pub judging: Judging,
+    /// What regenerations may take, in rounds whose reveal window ends from now on.
+    pub budget: Budget,
     /// `PAUSE_ON_STAGE_END`: whether an operator has to let the round go on to FINALIZING and to the next OPEN.
     pub pause_on_stage_end: bool,
 }
@@ -151,6 +157,7 @@ impl Default for RoundSettings {
             pod_visibility_timeout: Duration::from_secs(1800),
             pod_warmup_timeout: Duration::from_secs(12_600),
             status_check_interval: Duration::from_secs(10),
+            max_unhealthy: 18,
             batch_time_limit: Duration::from_secs(3600),
             gpu_type: "H200".to_owned(),
             gpu_count: 4,
@@ -159,6 +166,7 @@ impl Default for RoundSettings {
             vlm_model: vlm_calls::MODEL.to_owned(),
             duel_thresholds: DuelThresholds::default(),
             judging: Judging::default(),
+            budget: Budget::default(),
             pause_on_stage_end: false,
         }
     }
@@ -179,16 +187,22 @@ pub fn registry(services: &Services, settings: &RoundSettings) -> Registry {
         layout: s.layout.clone(),
         view_size: settings.view_size,
     };
+    let open_round = OpenRoundHandler {
+        pool: s.pool.clone(),
+        judging: settings.judging.clone(),
+        budget: settings.budget,
+    };
     let registry = Registry::new()
-        .step::<steps::OpenRound, _>(OpenRoundHandler {
-            pool: s.pool.clone(),
-            judging: settings.judging.clone(),
-        })
+        .step::<steps::OpenRound, _>(open_round.clone())
+        .step::<steps::FixRules, _>(open_round)
         .step::<steps::LoadMatch, _>(LoadMatchHandler {
             pool: s.pool.clone(),
             judge: Judge::new(settings.vlm_model.clone(), settings.duel_thresholds),
         })
         .step::<steps::NoteTime, _>(NoteTimeHandler {
+            pool: s.pool.clone(),
+        })
+        .step::<steps::CountDownloads, _>(CountDownloadsHandler {
             pool: s.pool.clone(),
         })
         .step::<steps::EnterStage, _>(WithoutWork)
@@ -235,6 +249,7 @@ pub fn registry(services: &Services, settings: &RoundSettings) -> Registry {
             interval: settings.check_build_interval * 2,
         })
         .step::<steps::VerifyBuild, _>(VerifyBuildHandler::new(
+            s.pool.clone(),
             s.actions.clone(),
             s.registry.clone(),
             settings,

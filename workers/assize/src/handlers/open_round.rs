@@ -1,4 +1,4 @@
-//! Handler of `open_round`.
+//! Handler of `open_round` and `fix_rules`.
 
 use anyhow::Context as _;
 use async_trait::async_trait;
@@ -9,18 +9,22 @@ use workflow::{
     engine::{Handler, Outcome, StepContext},
     round::{
         judging::Judging,
-        steps::{OpenRound, OpenedRound, RoundInput},
+        steps::{FixRules, OpenRound, OpenedRound, RoundInput},
     },
+    rules::regeneration::Budget,
 };
 
 use super::state_files;
 
 /// Reads the rules of the round. Running it twice reads twice; the first recorded answer stands.
+#[derive(Clone)]
 pub struct OpenRoundHandler {
     /// Our database.
     pub pool: PgPool,
     /// How matches are measured from now on.
     pub judging: Judging,
+    /// What regenerations may take from now on.
+    pub budget: Budget,
 }
 
 #[async_trait]
@@ -32,6 +36,25 @@ impl Handler<OpenRound> for OpenRoundHandler {
         input: RoundInput,
         _context: &StepContext,
     ) -> anyhow::Result<Outcome<OpenedRound>> {
+        self.read(input).await.map(Outcome::Done)
+    }
+}
+
+#[async_trait]
+impl Handler<FixRules> for OpenRoundHandler {
+    type Error = anyhow::Error;
+
+    async fn run(
+        &self,
+        input: RoundInput,
+        _context: &StepContext,
+    ) -> anyhow::Result<Outcome<OpenedRound>> {
+        self.read(input).await.map(Outcome::Done)
+    }
+}
+
+impl OpenRoundHandler {
+    async fn read(&self, input: RoundInput) -> anyhow::Result<OpenedRound> {
         let mut conn = self.pool.acquire().await?;
         let config: schema::files::Config = state_files::read(&mut conn, &paths::config()).await?;
         if let Some(problem) = config.problems().first() {
@@ -48,11 +71,12 @@ impl Handler<OpenRound> for OpenRoundHandler {
             Some(digest) => Build::pinned(&leader.docker, &digest),
             None => leader.docker.clone(),
         };
-        Ok(Outcome::Done(OpenedRound {
+        Ok(OpenedRound {
             judging: self.judging.clone(),
+            budget: self.budget,
             leader_image,
             config,
             schedule,
-        }))
+        })
     }
 }

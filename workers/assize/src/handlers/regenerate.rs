@@ -8,7 +8,7 @@ use schema::storage::Layout;
 use sha2::{Digest as _, Sha256};
 use sqlx::PgPool;
 use workflow::{
-    db,
+    db::{self, attempt::Looks},
     engine::{Handler, Outcome, StepContext},
     round::{
         entry::{EntryId, ModuleRef},
@@ -20,11 +20,8 @@ use super::{RoundSettings, render};
 use crate::clients::{
     clouds::GpuCloud,
     object_store::{Object, ObjectStore},
-    pod::{BatchResults, PodAddress, PodError, PodPrompt, PodState, Pods, StemResult},
+    pod::{BatchResults, PodAddress, PodError, PodPrompt, PodState, PodStatus, Pods, StemResult},
 };
-
-/// How many looks in a row may fail before a pod counts as unreachable (`MAX_CONSECUTIVE_UNHEALTHY`).
-const MAX_UNHEALTHY: u16 = 18;
 
 /// Longest that a pod may keep us in one attempt. One that trickles its answers would otherwise run into the step's deadline
 /// each time, which counts as our failure and in the end waits for an operator.
@@ -34,7 +31,8 @@ pub const HEARD_WITHIN: Duration = Duration::from_mins(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(45);
 
 /// Runs a batch, a look at a time. Safe to run twice: a pod that works on these prompts, or has done them, takes the
-/// request again as a repetition; modules are stored under keys that come from the input.
+/// request again as a repetition; modules are stored under keys that come from the input. Only a request whose answer was
+/// lost is repeated, and one that the pod has forgotten: not every miner's pod knows a repetition when it sees one.
 pub struct RegenerateHandler {
     /// Our database, for the times at which we looked.
     pub pool: PgPool,
@@ -61,29 +59,50 @@ impl Handler<Regenerate> for RegenerateHandler {
         input: RegenerateInput,
         context: &StepContext,
     ) -> anyhow::Result<Outcome<RegenerateOutput>> {
-        let unattended = self.unattended_seconds(context).await?;
-        self.look(input, context, unattended).await
+        let before = self.before(context).await?;
+        self.look(input, before).await
     }
 }
 
+/// The batch so far.
+#[derive(Debug, Clone, Copy, Default)]
+struct Before {
+    looks: Looks,
+    /// Seconds in which nobody looked although somebody should have: our outages, not the miner's time.
+    unattended: f64,
+}
+
 impl RegenerateHandler {
-    /// One look. `unattended`: seconds of the batch in which there was none although there should have been.
+    async fn before(&self, context: &StepContext) -> sqlx::Result<Before> {
+        let mut conn = self.pool.acquire().await?;
+        let usual = self.settings.status_check_interval.max(LONGEST_PAUSE);
+        Ok(Before {
+            looks: db::attempt::looks(&mut conn, &context.key).await?,
+            unattended: db::attempt::unattended_seconds(
+                &mut conn,
+                &context.key,
+                usual.as_secs_f64(),
+            )
+            .await?,
+        })
+    }
+
+    /// One look.
     async fn look(
         &self,
         input: RegenerateInput,
-        context: &StepContext,
-        unattended: f64,
+        before: Before,
     ) -> anyhow::Result<Outcome<RegenerateOutput>> {
         let address = self.address(&input)?;
-        let hearing = self.hear(&input, &address, unattended);
+        let hearing = self.hear(&input, &address, before);
         let (results, seconds) = match tokio::time::timeout(self.heard_within, hearing).await {
             Ok(Ok(Heard::Results { results, seconds })) => (results, seconds),
             Ok(Ok(Heard::Working)) => {
                 return Ok(Outcome::Snooze(self.settings.status_check_interval));
             }
             Ok(Ok(Heard::Unfit { reason, payload })) => return Ok(replace(reason, payload)),
-            Ok(Err((error, reason))) => return unless_spent(error, context, reason),
-            Err(_) => return Ok(replace("download_failed", None)),
+            Ok(Err((error, call))) => return self.unless_spent(error, call, before.looks),
+            Err(_) => return Ok(replace(Call::Download.failed(), None)),
         };
         let modules = self.store_modules(&input, &results).await?;
         Ok(Outcome::Done(RegenerateOutput::Done { modules, seconds }))
@@ -115,59 +134,68 @@ fn replace(reason: &str, payload: Option<serde_json::Value>) -> Outcome<Regenera
     })
 }
 
-/// A pod that fails in a way that may pass is asked again some times; then, or if it cannot pass, it is replaced.
-fn unless_spent(
-    error: PodError,
-    context: &StepContext,
-    reason: &str,
-) -> anyhow::Result<Outcome<RegenerateOutput>> {
-    let warming_up = matches!(
-        error,
-        PodError::Conflict {
-            current: Some(PodState::WarmingUp),
-            ..
+/// What a pod was asked when it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Call {
+    Submit,
+    Status,
+    Download,
+}
+
+impl Call {
+    /// `termination_reason` of a pod that does not answer it.
+    fn failed(self) -> &'static str {
+        match self {
+            Self::Submit => "submission_failed",
+            Self::Status => "unreachable",
+            Self::Download => "download_failed",
         }
-    );
-    if (error.is_retryable() || warming_up) && context.failures < MAX_UNHEALTHY {
-        Err(error.into())
-    } else {
-        Ok(replace(reason, None))
     }
 }
 
 impl RegenerateHandler {
-    /// Time of the batch that is ours, not the miner's: our outages.
-    async fn unattended_seconds(&self, context: &StepContext) -> anyhow::Result<f64> {
-        let mut conn = self.pool.acquire().await?;
-        let usual = self.settings.status_check_interval.max(LONGEST_PAUSE);
-        Ok(db::attempt::unattended_seconds(&mut conn, &context.key, usual.as_secs_f64()).await?)
+    /// A pod that fails in a way that may pass is asked again some times in a row; then, or if it cannot pass, it is replaced. A
+    /// status that cannot be had or read may always be another one the next time (generation, section 5.5).
+    fn unless_spent(
+        &self,
+        error: PodError,
+        call: Call,
+        looks: Looks,
+    ) -> anyhow::Result<Outcome<RegenerateOutput>> {
+        let warming_up = matches!(
+            error,
+            PodError::Conflict {
+                current: Some(PodState::WarmingUp),
+                ..
+            }
+        );
+        let may_pass = call == Call::Status || error.is_retryable() || warming_up;
+        // The look that fails now is one more.
+        if may_pass && looks.failed_since + 1 < i64::from(self.settings.max_unhealthy) {
+            Err(error.into())
+        } else {
+            Ok(replace(call.failed(), None))
+        }
     }
 
-    /// Asks the pod for the batch, how it stands, and for the results when they are there. An error goes with the reason that
-    /// it becomes when it does not pass.
+    /// Asks the pod for the batch, how it stands, and for the results when they are there. An error goes with what was asked.
     async fn hear(
         &self,
         input: &RegenerateInput,
         address: &PodAddress,
-        unattended: f64,
-    ) -> Result<Heard, (PodError, &'static str)> {
-        let prompts: Vec<PodPrompt> = input
-            .prompts
-            .iter()
-            .map(|prompt| PodPrompt {
-                stem: prompt.stem.as_str().to_owned(),
-                image_url: prompt.url.clone(),
-            })
-            .collect();
-        self.pods
-            .generate(address, &prompts, u64::from(input.seed))
-            .await
-            .map_err(|error| (error, "submission_failed"))?;
-        let status = self
-            .pods
-            .status(address, input.replacements_remaining)
-            .await
-            .map_err(|error| (error, "unreachable"))?;
+        before: Before,
+    ) -> Result<Heard, (PodError, Call)> {
+        let unattended = before.unattended;
+        // A look that went well has told that the pod took the batch.
+        if before.looks.went_well == 0 {
+            self.submit(input, address).await?;
+        }
+        let mut status = self.status(input, address).await?;
+        if status.state == PodState::Ready && before.looks.went_well > 0 {
+            // It was started again and knows of no batch (generation, weakness W22).
+            self.submit(input, address).await?;
+            status = self.status(input, address).await?;
+        }
         let limit = self.settings.batch_time_limit.as_secs_f64();
         match status.state {
             PodState::Complete => {}
@@ -189,10 +217,40 @@ impl RegenerateHandler {
             .pods
             .results(address)
             .await
-            .map_err(|error| (error, "download_failed"))?;
+            .map_err(|error| (error, Call::Download))?;
         // What ended while nobody of ours looked may have ended long ago.
         let seconds = (seconds_since(input) - unattended).max(0.0);
         Ok(Heard::Results { results, seconds })
+    }
+
+    async fn submit(
+        &self,
+        input: &RegenerateInput,
+        address: &PodAddress,
+    ) -> Result<(), (PodError, Call)> {
+        let prompts: Vec<PodPrompt> = input
+            .prompts
+            .iter()
+            .map(|prompt| PodPrompt {
+                stem: prompt.stem.as_str().to_owned(),
+                image_url: prompt.url.clone(),
+            })
+            .collect();
+        self.pods
+            .generate(address, &prompts, u64::from(input.seed))
+            .await
+            .map_err(|error| (error, Call::Submit))
+    }
+
+    async fn status(
+        &self,
+        input: &RegenerateInput,
+        address: &PodAddress,
+    ) -> Result<PodStatus, (PodError, Call)> {
+        self.pods
+            .status(address, input.replacements_remaining)
+            .await
+            .map_err(|error| (error, Call::Status))
     }
 
     fn address(&self, input: &RegenerateInput) -> anyhow::Result<PodAddress> {
@@ -259,139 +317,4 @@ impl RegenerateHandler {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use chrono::{TimeDelta, Utc};
-    use schema::{RoundNumber, Side};
-    use tokio_util::sync::CancellationToken;
-    use workflow::round::{entry::Prompt, steps::Pod};
-
-    use super::*;
-    use crate::clients::{
-        object_store::FakeObjectStore,
-        pod::{FakePods, PodStatus},
-    };
-
-    fn handler(pods: impl Pods + 'static) -> RegenerateHandler {
-        RegenerateHandler {
-            pool: PgPool::connect_lazy("postgres://nobody@localhost/nothing").unwrap(),
-            clouds: Vec::new(),
-            pods: Arc::new(pods),
-            store: Arc::new(FakeObjectStore::new("https://store.example")),
-            layout: Layout::default(),
-            settings: RoundSettings::default(),
-            heard_within: HEARD_WITHIN,
-        }
-    }
-
-    /// A batch of one prompt that began so many seconds ago.
-    fn batch(seconds: i64) -> RegenerateInput {
-        RegenerateInput {
-            round: RoundNumber(6),
-            side: Side::Leader,
-            repeat: 1,
-            batch: 0,
-            pod: Pod {
-                provider: "targon".to_owned(),
-                id: "id".to_owned(),
-                name: "miner-06-leader-0".to_owned(),
-                url: "http://pod.example".to_owned(),
-            },
-            replacements_remaining: 3,
-            prompts: vec![Prompt::of_url("https://prompts.example/chair.png")],
-            seed: 1,
-            since: Utc::now() - TimeDelta::seconds(seconds),
-        }
-    }
-
-    fn context() -> StepContext {
-        StepContext {
-            key: "key".to_owned(),
-            attempt: 1,
-            failures: 0,
-            cancelled: CancellationToken::new(),
-        }
-    }
-
-    fn generating() -> FakePods {
-        let pods = FakePods::default();
-        pods.statuses.push(Ok(PodStatus {
-            state: PodState::Generating,
-            progress: None,
-            total: None,
-            payload: None,
-        }));
-        pods
-    }
-
-    fn replaced(outcome: &Outcome<RegenerateOutput>) -> Option<&str> {
-        match outcome {
-            Outcome::Done(RegenerateOutput::Replace { reason, .. }) => Some(reason),
-            _ => None,
-        }
-    }
-
-    #[tokio::test]
-    async fn our_outage_is_not_time_of_the_miners_batch() {
-        let two_hours = batch(7200);
-        let late = handler(generating())
-            .look(two_hours.clone(), &context(), 0.0)
-            .await;
-        assert_eq!(replaced(&late.unwrap()), Some("batch_time_limit"));
-        let attended = handler(generating())
-            .look(two_hours.clone(), &context(), 5000.0)
-            .await;
-        assert!(matches!(attended.unwrap(), Outcome::Snooze(_)));
-
-        // Complete is complete, and what counts is the time in which somebody could have seen it.
-        let complete = handler(FakePods::default())
-            .look(two_hours, &context(), 7000.0)
-            .await;
-        match complete.unwrap() {
-            Outcome::Done(RegenerateOutput::Done { modules, seconds }) => {
-                assert_eq!(modules.len(), 1);
-                assert!((199.0..230.0).contains(&seconds), "{seconds}");
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// A pod that sends its results byte by byte, for ever.
-    struct Trickling(FakePods);
-
-    #[async_trait]
-    impl Pods for Trickling {
-        async fn health(&self, pod: &PodAddress) -> Result<(), PodError> {
-            self.0.health(pod).await
-        }
-
-        async fn status(&self, pod: &PodAddress, remaining: u32) -> Result<PodStatus, PodError> {
-            self.0.status(pod, remaining).await
-        }
-
-        async fn generate(
-            &self,
-            pod: &PodAddress,
-            prompts: &[PodPrompt],
-            seed: u64,
-        ) -> Result<(), PodError> {
-            self.0.generate(pod, prompts, seed).await
-        }
-
-        async fn results(&self, _pod: &PodAddress) -> Result<BatchResults, PodError> {
-            std::future::pending().await
-        }
-    }
-
-    #[tokio::test]
-    async fn a_pod_that_trickles_is_replaced_before_the_step_would_be_cut_off() {
-        assert!(HEARD_WITHIN < <Regenerate as workflow::engine::Step>::DEADLINE);
-        let handler = RegenerateHandler {
-            heard_within: Duration::from_millis(10),
-            ..handler(Trickling(FakePods::default()))
-        };
-        let outcome = handler.look(batch(1), &context(), 0.0).await.unwrap();
-        assert_eq!(replaced(&outcome), Some("download_failed"));
-    }
-}
+mod tests;

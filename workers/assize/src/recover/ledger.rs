@@ -17,7 +17,7 @@ use workflow::{
         ledger::{Artifact, Decision, DuelVerdict, Pictures},
         steps::{ModuleFault, RegenerateOutput, RejectedSubmission},
     },
-    rules::seed::SeedProof,
+    rules::{regeneration::Budget, seed::SeedProof},
 };
 
 use super::clone::StateClone;
@@ -50,6 +50,8 @@ pub(super) struct KnownBatch {
 pub(super) struct Ledger {
     pub(super) proof: Option<SeedProof>,
     pub(super) config: Option<Config>,
+    /// What its regenerations may take.
+    pub(super) budget: Budget,
     /// How the round's matches are measured, if that is told.
     pub(super) judging: Option<Judging>,
     pub(super) block_hash: Option<String>,
@@ -144,7 +146,10 @@ impl Ledger {
 
     fn take_decision(&mut self, line: Decision) {
         match line {
-            Decision::Rules { config } => self.config = Some(config),
+            Decision::Rules { config, budget } => {
+                self.config = Some(config);
+                self.budget = budget;
+            }
             Decision::JudgingRules { rules } => self.judging = Some(rules),
             Decision::Collected {
                 block_hash,

@@ -9,11 +9,11 @@ use workflow::{
     db::{records::Record, recovered::Recovered},
     engine::NewJob,
     round::{
-        flows::{Builds, BuildsInput, Tournament, TournamentInput},
+        flows::{Build, BuildInput, Builds, BuildsInput, Tournament, TournamentInput},
         steps::{
             Collect, CollectInput, Collected, Declare, DeclareInput, EnterStage, EnterStageInput,
-            OpenRound, OpenedRound, RoundInput, SeedInput, SeedRound, Seeded, StartBuilds,
-            StartBuildsInput, VerifyBuild, VerifyBuildInput, VerifyBuildOutput,
+            FixRules, OpenRound, OpenedRound, RoundInput, SeedInput, SeedRound, Seeded,
+            StartBuilds, StartBuildsInput, VerifyBuild, VerifyBuildInput, VerifyBuildOutput,
         },
     },
 };
@@ -101,12 +101,15 @@ fn opening(round: &PublicRound, plan: &mut Plan) -> anyhow::Result<()> {
         schedule: round.schedule.clone(),
         leader_image: round.leader_image.clone(),
         judging: round.ledger.judging.clone().unwrap_or_default(),
+        budget: round.ledger.budget,
     };
     let input = RoundInput {
         round: round.number,
     };
     plan.jobs
         .push(Recovered::step::<OpenRound>(&input, &opened)?);
+    plan.jobs
+        .push(Recovered::step::<FixRules>(&input, &opened)?);
     let collect = CollectInput {
         round: round.number,
         schedule: round.schedule.clone(),
@@ -150,6 +153,7 @@ fn competition(round: &PublicRound, seeded: &PublicSeed, plan: &mut Plan) -> any
         round: round.number,
         config: round.config.clone(),
         schedule: round.schedule.clone(),
+        budget: round.ledger.budget,
         collected: collected(round),
     };
     let output = Seeded {
@@ -165,6 +169,7 @@ fn competition(round: &PublicRound, seeded: &PublicSeed, plan: &mut Plan) -> any
             let input = EnterStageInput {
                 round: round.number,
                 stage,
+                downloads: None,
             };
             plan.jobs.push(Recovered::step::<EnterStage>(&input, &())?);
         }
@@ -196,12 +201,8 @@ fn builds(round: &PublicRound, seeded: &PublicSeed, plan: &mut Plan) -> anyhow::
             open = true;
             continue;
         }
-        let input = VerifyBuildInput {
-            round: round.number,
-            hotkey: hotkey.clone(),
-            submission: submission.clone(),
-            found_at: seeded.at,
-        };
+        let input =
+            VerifyBuildInput::new(round.number, hotkey.clone(), submission.clone(), seeded.at);
         let image = build.runnable_image();
         let output = VerifyBuildOutput {
             digest: image.and_then(|image| round.ledger.images.get(image).cloned()),
@@ -209,6 +210,13 @@ fn builds(round: &PublicRound, seeded: &PublicSeed, plan: &mut Plan) -> anyhow::
         };
         plan.jobs
             .push(Recovered::step::<VerifyBuild>(&input, &output)?);
+        let flow = BuildInput {
+            round: round.number,
+            hotkey: hotkey.clone(),
+            submission: submission.clone(),
+            found_at: seeded.at,
+        };
+        plan.jobs.push(Recovered::flow::<Build>(&flow, &())?);
         plan.builds += 1;
     }
     if !open {
@@ -236,6 +244,7 @@ fn declaration(round: &PublicRound, plan: &mut Plan) -> anyhow::Result<()> {
             prompts: seeded.prompts(),
             seed: seeded.proof.seed,
             judging: round.ledger.judging.clone().unwrap_or_default(),
+            budget: round.ledger.budget,
         };
         plan.jobs
             .push(Recovered::reconciler::<Tournament>(&tournament, &champion)?);

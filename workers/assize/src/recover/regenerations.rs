@@ -17,7 +17,7 @@ use workflow::{
             Render, RenderInput, ReportGeneration, ReportGenerationInput,
         },
     },
-    rules::regeneration::{BATCH_SIZE, batches, first_pod},
+    rules::regeneration::{batches, first_pod},
 };
 
 use super::{
@@ -62,6 +62,7 @@ fn one(
         let reported = ReportGenerationInput {
             round: round.number,
             report: report.clone(),
+            limits: input.budget.limits,
         };
         plan.jobs
             .push(Recovered::step::<ReportGeneration>(&reported, &())?);
@@ -77,6 +78,7 @@ fn one(
     if is_over {
         let output = RegenerationOutput {
             report: report.cloned(),
+            generated: None,
         };
         plan.jobs
             .push(Recovered::flow::<Regeneration>(&input, &output)?);
@@ -126,6 +128,7 @@ fn input(round: &PublicRound, seeded: &PublicSeed, side: &Side) -> RegenerationI
         side: side.clone(),
         again: 0,
         reported: Vec::new(),
+        budget: round.ledger.budget,
     }
 }
 
@@ -197,7 +200,7 @@ fn known_batches(
     plan: &mut Plan,
 ) -> anyhow::Result<()> {
     for known in round.ledger.batches.get(&input.side).into_iter().flatten() {
-        let asked = batches(&input.prompts, known.repeat, BATCH_SIZE)
+        let asked = batches(&input.prompts, known.repeat, input.budget.batch_size)
             .into_iter()
             .nth(known.batch as usize);
         let Some(prompts) = asked.filter(|prompts| answers(known, prompts)) else {

@@ -71,6 +71,13 @@ async fn once_it_is_decided_only_its_end_is_left(pool: PgPool) {
     let recovery = recovered(&pool, &git).await.unwrap();
     assert_eq!(recovery.stage, "finalizing");
     assert_eq!((recovery.matches, recovery.fetched_again), (6, 0));
+    let told: (i64, i64) =
+        sqlx::query_as("SELECT count(*), count(*) FILTER (WHERE sent_at IS NULL) FROM notice")
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+    assert!(told.0 > 0, "the winner was told");
+    assert_eq!(told.1, 0, "nobody is told again");
     assert_eq!(jobs(&pool, "prepare").await, (24, 0));
     assert_eq!(jobs(&pool, "tournament").await, (1, 0));
     assert_eq!(jobs(&pool, "declare").await, (1, 0));

@@ -8,13 +8,14 @@ use rehearsal::{
     world::{Addresses, Start, World, WorldOptions},
 };
 use render::{Renderer, RendererConfig};
+use schema::storage::{DEFAULT_STORAGE_KEY_TEMPLATE, DEFAULT_STORAGE_ROOT_FOLDER, Layout};
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::PgPool;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 use workflow::{
-    db,
+    db::{self, notice::RenderAlert},
     embedded::{EmbeddedOptions, EmbeddedPostgres},
     engine::{Worker, WorkerOptions},
     round::queues,
@@ -23,7 +24,7 @@ use workflow::{
 use super::{RehearseArgs, images::DrawnPrompts};
 use crate::{
     chain_watch,
-    clients::clouds::CloudKind,
+    clients::{cdn::CdnSettings, clouds::CloudKind, pod::PodSettings},
     dashboard::{self, DashboardState, Pictures},
     git_sync::{self, GitSync},
     handlers::{self, RoundSettings},
@@ -220,6 +221,7 @@ fn settings(
     };
     Ok(Settings {
         chain_endpoints: vec![Url::parse(&world.chain_ws)?],
+        chain_timeout: Duration::from_secs(120),
         host_map: vec![("*".to_owned(), Url::parse(&world.gateway)?)],
         github_api: Url::parse(&world.github_api)?,
         github_repository: world.github_repo.clone(),
@@ -235,11 +237,19 @@ fn settings(
         ssh_host_keys: Vec::new(),
         webhook_secret: None,
         discord_webhook: Some(SecretString::from(world.discord_webhook.as_str())),
+        render_alert: RenderAlert::default(),
         s3_endpoint: Url::parse(&world.s3_endpoint)?,
         s3_access_key: world.s3_access_key.clone(),
         s3_secret_key: SecretString::from(world.s3_secret_key.as_str()),
         s3_bucket: world.bucket.clone(),
         cdn_url: world.public_cdn.clone(),
+        layout: Layout::new(
+            world.public_cdn.clone(),
+            DEFAULT_STORAGE_KEY_TEMPLATE,
+            DEFAULT_STORAGE_ROOT_FOLDER,
+        ),
+        cdn: CdnSettings::default(),
+        pods: PodSettings::default(),
         render_url,
         render_api_key: None,
         vlm_url: Url::parse(&world.vlm)?,

@@ -1,7 +1,10 @@
 //! The round's own numbers.
 
 use secrecy::SecretString;
-use workflow::round::judging::Judging;
+use workflow::{
+    round::judging::Judging,
+    rules::{generation_report::RegenerationLimits, regeneration::Budget},
+};
 
 use super::variables::{SettingsError, Variables, wrong};
 use crate::handlers::RoundSettings;
@@ -34,6 +37,11 @@ pub(super) fn round(v: &Variables, rents: bool) -> Result<RoundSettings, Setting
             .seconds("POD_VISIBILITY_TIMEOUT", default.pod_visibility_timeout)?,
         pod_warmup_timeout: v.seconds("POD_WARMUP_TIMEOUT", default.pod_warmup_timeout)?,
         status_check_interval: v.seconds("STATUS_CHECK_INTERVAL", default.status_check_interval)?,
+        max_unhealthy: v.parsed(
+            "MAX_CONSECUTIVE_UNHEALTHY",
+            default.max_unhealthy,
+            "a number of looks",
+        )?,
         batch_time_limit: v.seconds("BATCH_TIME_LIMIT", default.batch_time_limit)?,
         gpu_type: v.find("GPU_TYPE").map_or(default.gpu_type, str::to_owned),
         gpu_count: v.parsed("GPU_COUNT", default.gpu_count, "a number of GPUs")?,
@@ -51,6 +59,7 @@ pub(super) fn round(v: &Variables, rents: bool) -> Result<RoundSettings, Setting
             })?,
         },
         judging: judging(v)?,
+        budget: budget(v)?,
         pause_on_stage_end: v.parsed(
             "PAUSE_ON_STAGE_END",
             default.pause_on_stage_end,
@@ -92,6 +101,39 @@ fn judging(v: &Variables) -> Result<Judging, SettingsError> {
         )?,
     })
 }
+
+fn budget(v: &Variables) -> Result<Budget, SettingsError> {
+    let default = Budget::default();
+    let at_least_one = |name: &'static str, default: u32| match v.parsed(name, default, COUNT)? {
+        0 => Err(wrong(name, "0", COUNT)),
+        count => Ok(count),
+    };
+    let limit = "TOTAL_GENERATION_TIME_LIMIT";
+    let total_time_s: f64 = v.parsed(limit, default.limits.total_time_s, "a number of seconds")?;
+    if !(0.0..=1e9).contains(&total_time_s) {
+        return Err(wrong(
+            limit,
+            &total_time_s.to_string(),
+            "a number of seconds",
+        ));
+    }
+    Ok(Budget {
+        batch_size: at_least_one("BATCH_SIZE", default.batch_size as u32)? as usize,
+        replacements: v.parsed("MAX_REPLACEMENTS", default.replacements, "a number of pods")?,
+        first_tries: at_least_one("MAX_INITIAL_DEPLOY_ATTEMPTS", default.first_tries)?,
+        at_once: at_least_one("MAX_CONCURRENT_MINERS", default.at_once as u32)? as usize,
+        limits: RegenerationLimits {
+            total_time_s,
+            failed_prompts: v.parsed(
+                "MAX_MISMATCHED_PROMPTS",
+                default.limits.failed_prompts,
+                "a number of prompts",
+            )?,
+        },
+    })
+}
+
+const COUNT: &str = "a number, 1 or more";
 
 /// More measurements of one match than anybody looks at.
 const MOST_NEAR_REPEATS: u32 = 20;

@@ -1,9 +1,11 @@
 //! The object store, for processes that use it and for those that only show what is in it.
 
+use schema::storage::{DEFAULT_CDN_URL, Layout};
 use url::Url;
 
 use super::{
     addresses::host_map,
+    limits::layout,
     variables::{SettingsError, Variables, wrong},
 };
 use crate::{clients::object_store::S3Settings, services::S3_DEADLINE};
@@ -13,6 +15,8 @@ use crate::{clients::object_store::S3Settings, services::S3_DEADLINE};
 pub struct StoreSettings {
     /// `R2_ENDPOINT`, `R2_BUCKET`, `R2_ACCESS_KEY_ID`, `R2_SECRET_ACCESS_KEY`, `CDN_URL`.
     pub s3: S3Settings,
+    /// `STORAGE_KEY_TEMPLATE`, `STORAGE_ROOT_FOLDER`.
+    pub layout: Layout,
     /// `EGRESS_HOST_MAP`.
     pub host_map: Vec<(String, Url)>,
 }
@@ -27,7 +31,12 @@ impl StoreSettings {
         if v.find("R2_ENDPOINT").is_none() {
             return Ok(None);
         }
+        let public_base = v
+            .find("CDN_URL")
+            .unwrap_or(DEFAULT_CDN_URL)
+            .trim_end_matches('/');
         Ok(Some(Self {
+            layout: layout(v, public_base)?,
             s3: S3Settings {
                 endpoint: v.url("R2_ENDPOINT", "")?,
                 bucket: v.find("R2_BUCKET").unwrap_or("404-gen").to_owned(),
@@ -39,11 +48,7 @@ impl StoreSettings {
                     "R2_SECRET_ACCESS_KEY",
                     "secret key of the object store",
                 )?,
-                public_base: v
-                    .find("CDN_URL")
-                    .unwrap_or("https://subnet404.xyz")
-                    .trim_end_matches('/')
-                    .to_owned(),
+                public_base: public_base.to_owned(),
                 attempt_deadline: S3_DEADLINE,
             },
             host_map: host_map(v.find("EGRESS_HOST_MAP").unwrap_or(""))?,

@@ -104,6 +104,12 @@ fn wrong_values_are_named_with_what_was_expected() {
         ("NEAR_REPEATS", "21"),
         ("CURTAIL_MATCHES", "perhaps"),
         ("PAUSE_ON_STAGE_END", "maybe"),
+        ("MAX_JS_SIZE_BYTES", "1 MiB"),
+        ("MAX_BATCH_FILES", "many"),
+        ("RENDER_ALERT_MIN_FAILURES", "some"),
+        ("STORAGE_KEY_TEMPLATE", "rounds/{round}/{filename}"),
+        ("BATCH_SIZE", "0"),
+        ("TOTAL_GENERATION_TIME_LIMIT", "inf"),
     ] {
         let mut variables = complete();
         variables.0.insert(name.to_owned(), value.to_owned());
@@ -132,4 +138,43 @@ fn thresholds_that_are_not_named_keep_their_defaults() {
 fn secrets_are_not_in_the_debug_text() {
     let text = format!("{:?}", Settings::read(&complete(), &Role::ALL).unwrap());
     assert!(!text.contains("\"t\"") && !text.contains("\"s\""), "{text}");
+}
+
+#[test]
+fn limits_and_places_have_the_references_names() {
+    let mut variables = complete();
+    for (name, value) in [
+        ("MAX_JS_SIZE_BYTES", "1000"),
+        ("MAX_BATCH_ZIP_BYTES", "2000"),
+        ("MAX_CONSECUTIVE_UNHEALTHY", "3"),
+        ("RENDER_ALERT_COOLDOWN_SECONDS", "60"),
+        ("SUBTENSOR_TIMEOUT", "30"),
+        ("STORAGE_KEY_TEMPLATE", "r/{round}/{hotkey}/{filename}"),
+        ("STORAGE_ROOT_FOLDER", "again"),
+        ("BATCH_SIZE", "16"),
+        ("MAX_REPLACEMENTS", "0"),
+        ("MAX_CONCURRENT_MINERS", "2"),
+        ("MAX_MISMATCHED_PROMPTS", "6"),
+    ] {
+        variables.0.insert(name.to_owned(), value.to_owned());
+    }
+    let settings = Settings::read(&variables, &Role::ALL).unwrap();
+    assert_eq!(settings.cdn.max_bytes, 1000);
+    assert_eq!(settings.pods.archive.zip_bytes, 2000);
+    assert_eq!(settings.round.max_unhealthy, 3);
+    assert_eq!(settings.render_alert.cooldown.as_secs(), 60);
+    assert_eq!(settings.chain_timeout.as_secs(), 30);
+    let budget = settings.round.budget;
+    assert_eq!((budget.batch_size, budget.replacements), (16, 0));
+    assert_eq!((budget.at_once, budget.limits.failed_prompts), (2, 6));
+    assert_eq!(
+        (budget.first_tries, budget.limits.total_time_s),
+        (2, 7200.0)
+    );
+    let (round, stem) = (schema::RoundNumber(2), schema::Stem::new("s"));
+    let hotkey = schema::Hotkey::new("5A");
+    let submitted = settings.layout.submitted(round, &hotkey, &stem);
+    assert_eq!(submitted.module_url, "https://subnet404.xyz/r/2/5A/s.js");
+    let generated = settings.layout.generated(round, &hotkey.into(), 1, &stem);
+    assert_eq!(generated.module_key, "again/2/5A/generated_1/s.js");
 }

@@ -1,6 +1,7 @@
-//! Flow `builds`: every submission's image, from pending to decided.
+//! Flow `builds`: every submission's image, from pending to decided; flow `build`: one of them.
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use schema::{Hotkey, RoundNumber, files::Submission};
 use serde::{Deserialize, Serialize};
 
@@ -50,14 +51,57 @@ impl FlowDefinition for Builds {
             .await?;
         let builds = submissions
             .into_iter()
-            .map(|(hotkey, submission)| VerifyBuildInput {
+            .map(|(hotkey, submission)| BuildInput {
                 round,
                 hotkey,
                 submission,
                 found_at: run.found_at,
             });
-        flow.join_steps::<VerifyBuild>(builds.collect::<Vec<_>>(), OnFailure::Fail)
+        flow.join_flows::<Build>(builds.collect::<Vec<_>>(), OnFailure::Fail)
             .await?;
         Ok(())
+    }
+}
+
+/// Follows one build through everything that becomes of it.
+pub struct Build;
+
+/// Whose.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BuildInput {
+    /// Round.
+    pub round: RoundNumber,
+    /// Miner.
+    pub hotkey: Hotkey,
+    /// Its submission.
+    pub submission: Submission,
+    /// When the run was found.
+    pub found_at: DateTime<Utc>,
+}
+
+#[async_trait]
+impl FlowDefinition for Build {
+    const NAME: &'static str = "build";
+    type Input = BuildInput;
+    type Output = ();
+
+    fn key(input: &BuildInput) -> String {
+        format!("round/{}/builds/{}", input.round, input.hotkey)
+    }
+
+    fn round(input: &BuildInput) -> Option<u32> {
+        Some(input.round.0)
+    }
+
+    async fn run(flow: &Flow, input: BuildInput) -> Result<(), FlowError> {
+        let mut verify =
+            VerifyBuildInput::new(input.round, input.hotkey, input.submission, input.found_at);
+        loop {
+            let now = flow.step::<VerifyBuild>(verify.clone()).await?.build;
+            if now.status.is_terminal() {
+                return Ok(());
+            }
+            (verify.seen, verify.change) = (now.status, verify.change + 1);
+        }
     }
 }

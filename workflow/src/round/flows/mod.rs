@@ -11,7 +11,7 @@ mod regeneration;
 mod round;
 mod tournament;
 
-pub use builds::{Builds, BuildsInput};
+pub use builds::{Build, BuildInput, Builds, BuildsInput};
 pub use compare::{Compare, CompareInput};
 pub use duel::{DuelFlow, DuelInput};
 pub use fingerprints::{Fingerprints, FingerprintsInput};

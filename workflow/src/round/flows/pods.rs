@@ -11,7 +11,6 @@ use crate::{
             OrderPodInput, Pod, ReleasePods, ReleasePodsInput, RenewPods, RenewPodsInput,
         },
     },
-    rules::regeneration::{MAX_INITIAL_DEPLOYMENTS, MAX_PODS, MAX_REPLACEMENTS},
 };
 
 /// What one regeneration has rented, and what it still may.
@@ -32,7 +31,7 @@ impl<'a> Pods<'a> {
     /// No pods yet. A regeneration that begins anew counts from where no earlier one can have been: its pods may still be in
     /// the cloud's list.
     pub(super) fn new(flow: &'a Flow, input: &'a RegenerationInput, image: String) -> Self {
-        let first_index = input.first_pod + input.again * MAX_PODS;
+        let first_index = input.first_pod + input.again * input.budget.pods();
         Self {
             flow,
             input,
@@ -47,7 +46,13 @@ impl<'a> Pods<'a> {
 
     /// What the pod is told it may still replace.
     pub(super) fn replacements_remaining(&self) -> u32 {
-        MAX_REPLACEMENTS.saturating_sub(self.replacements_used)
+        let most = self.input.budget.replacements;
+        most.saturating_sub(self.replacements_used)
+    }
+
+    /// Pods that took another's place.
+    pub(super) fn replacements_used(&self) -> u32 {
+        self.replacements_used.min(self.input.budget.replacements)
     }
 
     /// Whether the image never ran.
@@ -82,10 +87,11 @@ impl<'a> Pods<'a> {
     }
 
     fn is_used_up(&self) -> bool {
+        let budget = &self.input.budget;
         if self.replacements_used == 0 {
-            self.next_index >= self.first_index + MAX_INITIAL_DEPLOYMENTS
+            self.next_index >= self.first_index + budget.first_tries
         } else {
-            self.replacements_used > MAX_REPLACEMENTS
+            self.replacements_used > budget.replacements
         }
     }
 

@@ -3,8 +3,6 @@
 //! The miner's fault ends in a published report; ours is tried again. A replaced pod costs one of the miner's replacements
 //! and the running batch, never a finished one.
 
-use std::collections::BTreeSet;
-
 use async_trait::async_trait;
 use schema::{
     Hotkey, RoundNumber, Side, Stem,
@@ -17,15 +15,16 @@ use crate::{
     round::{
         entry::{EntryId, Prompt},
         flows::{pods::Pods, tournament_key},
+        notices,
         steps::{
-            DecidedBuild, NoteTime, NoteTimeInput, RENDER_FAILED, Regenerate, RegenerateInput,
-            RegenerateOutput, RegeneratedModule, Render, RenderInput, RenderOutput,
-            ReportGeneration, ReportGenerationInput, build_event, report_generation,
+            DecidedBuild, NoteTime, NoteTimeInput, Regenerate, RegenerateInput, RegenerateOutput,
+            RegeneratedModule, Render, RenderInput, ReportGeneration, ReportGenerationInput,
+            build_event, report_generation,
         },
     },
     rules::{
-        generation_report::{self, BUILD_FAILED, DEPLOY_FAILED, RegenerationLimits},
-        regeneration::{BATCH_SIZE, batches},
+        generation_report::{self, BUILD_FAILED, DEPLOY_FAILED},
+        regeneration::{Budget, batches},
     },
 };
 
@@ -56,6 +55,9 @@ pub struct RegenerationInput {
     /// Repeats that were reported before it began anew: they stand.
     #[serde(default)]
     pub reported: Vec<RepeatReport>,
+    /// What it may take.
+    #[serde(default)]
+    pub budget: Budget,
 }
 
 /// How it ended.
@@ -63,6 +65,9 @@ pub struct RegenerationInput {
 pub struct RegenerationOutput {
     /// The miner's report; the leader has none.
     pub report: Option<GenerationReport>,
+    /// What was generated; none if no pod ever was ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generated: Option<notices::Generated>,
 }
 
 #[async_trait]
@@ -86,13 +91,22 @@ impl FlowDefinition for Regeneration {
     /// The last report appears together with the flow's end: whoever acts on it finds nothing of the flow still running. The
     /// tournament is woken in any case: it waits for the baseline, which it did not start itself.
     fn effects(input: &RegenerationInput, output: &RegenerationOutput) -> Effects {
-        match &output.report {
-            Some(report) => report_generation::publish(input.round, report),
+        let mut effects = match &output.report {
+            Some(report) => report_generation::publish(input.round, report, &input.budget.limits),
             None => Effects {
                 wakes: vec![tournament_key(input.round)],
                 ..Effects::default()
             },
-        }
+        };
+        let RegenerationInput { round, side, .. } = input;
+        let report = output.report.as_ref().and_then(notices::generation_report);
+        let report = report.map(|told| told.about(*round, notices::report_subject(side)));
+        let generated = output.generated.as_ref().map(|generated| {
+            notices::generation(*round, side, generated)
+                .about(*round, notices::generation_subject(side))
+        });
+        effects.records.extend(report.into_iter().chain(generated));
+        effects
     }
 
     async fn run(flow: &Flow, input: RegenerationInput) -> Result<RegenerationOutput, FlowError> {
@@ -104,6 +118,13 @@ impl FlowDefinition for Regeneration {
         let reported = reports.iter().map(|report| report.repeat_index).max();
         let mut generated = None;
         let mut report = None;
+        let mut came_to = notices::Generated {
+            total: input.prompts.len() as u32 * input.repeats,
+            ..notices::Generated::default()
+        };
+        for report in &reports {
+            count(&mut came_to, report);
+        }
         for repeat in reported.unwrap_or(0) + 1..=input.repeats {
             // A rented pod does not wait for pictures: it goes on while the repeat before is drawn.
             let (brought, earlier) = tokio::try_join!(
@@ -119,10 +140,10 @@ impl FlowDefinition for Regeneration {
                 Brought::Some(brought) => (brought, true),
                 Brought::NeverDeployed => return rejected(&input, DEPLOY_FAILED),
             };
-            // More failures may show when it is drawn, never fewer.
-            let so_far = summarize(&input, repeat, &brought, &BTreeSet::new());
+            let summary = summarize(&input, repeat, &brought);
+            count(&mut came_to, &summary);
             let is_broken = !input.side.is_leader()
-                && !generation_report::excesses(&so_far, &RegenerationLimits::default()).is_empty();
+                && !generation_report::excesses(&summary, &input.budget.limits).is_empty();
             generated = Some(Repeat {
                 number: repeat,
                 brought,
@@ -137,9 +158,11 @@ impl FlowDefinition for Regeneration {
             pods.release_all(),
             report_drawn(flow, &input, &mut reports, generated)
         )?;
+        came_to.replacements = pods.replacements_used();
         // The last report is not published by a step but by the end of the flow.
         Ok(RegenerationOutput {
             report: last.or(report),
+            generated: Some(came_to),
         })
     }
 }
@@ -161,9 +184,12 @@ async fn report_pending(
 ) -> Result<Option<GenerationReport>, FlowError> {
     let report = report_drawn(flow, input, reports, repeat).await?;
     if let Some(report) = report.clone().filter(|report| !is_rejected(Some(report))) {
-        let round = input.round;
-        flow.step::<ReportGeneration>(ReportGenerationInput { round, report })
-            .await?;
+        flow.step::<ReportGeneration>(ReportGenerationInput {
+            round: input.round,
+            report,
+            limits: input.budget.limits,
+        })
+        .await?;
     }
     Ok(report)
 }
@@ -178,11 +204,11 @@ async fn report_drawn(
     let Some(repeat) = repeat else {
         return Ok(None);
     };
-    let undrawn = draw(flow, input, repeat.number, &repeat.brought.modules).await?;
+    draw(flow, input, repeat.number, &repeat.brought.modules).await?;
     Ok(input
         .side
         .hotkey()
-        .map(|hotkey| report(input, hotkey, reports, &repeat, &undrawn)))
+        .map(|hotkey| report(input, hotkey, reports, &repeat)))
 }
 
 fn is_rejected(report: Option<&GenerationReport>) -> bool {
@@ -208,7 +234,15 @@ fn rejected(input: &RegenerationInput, reason: &str) -> Result<RegenerationOutpu
     };
     Ok(RegenerationOutput {
         report: Some(generation_report::rejected_report(hotkey, reason)),
+        generated: None,
     })
+}
+
+/// Adds a repeat to what was generated.
+fn count(came_to: &mut notices::Generated, repeat: &RepeatReport) {
+    came_to.generated += repeat.generated_prompts;
+    came_to.failed += repeat.failed_prompts;
+    came_to.seconds += repeat.generation_time.unwrap_or(0.0);
 }
 
 /// The modules of a repeat.
@@ -229,7 +263,7 @@ enum Brought {
 async fn generate(pods: &mut Pods<'_>, repeat: u32) -> Result<Brought, FlowError> {
     let (flow, input) = (pods.flow, pods.input);
     let mut generated = Generated::default();
-    for (batch, prompts) in (0..).zip(batches(&input.prompts, repeat, BATCH_SIZE)) {
+    for (batch, prompts) in (0..).zip(batches(&input.prompts, repeat, input.budget.batch_size)) {
         loop {
             let Some(pod) = pods.ready().await? else {
                 return Ok(if pods.never_deployed() {
@@ -275,80 +309,53 @@ async fn generate(pods: &mut Pods<'_>, repeat: u32) -> Result<Brought, FlowError
     Ok(Brought::All(generated))
 }
 
-/// Draws the modules. Returns the prompts whose module is none that can be drawn: as for the reference, they have failed.
+/// Draws the modules. One that cannot be drawn has been generated all the same: it loses its audit duels for want of pictures.
 async fn draw(
     flow: &Flow,
     input: &RegenerationInput,
     repeat: u32,
     modules: &[RegeneratedModule],
-) -> Result<BTreeSet<Stem>, FlowError> {
-    let renders: Vec<RenderInput> = modules
-        .iter()
-        .filter_map(|generated| {
-            let prompt = input
-                .prompts
-                .iter()
-                .find(|prompt| prompt.stem == generated.stem)?;
-            let entry = EntryId {
-                round: input.round,
-                side: input.side.clone(),
-                repeat,
-                stem: generated.stem.clone(),
-            };
-            Some(RenderInput {
-                entry,
-                prompt: prompt.clone(),
-                module: generated.module.clone()?,
-                again: input.again,
-            })
+) -> Result<(), FlowError> {
+    let renders = modules.iter().filter_map(|generated| {
+        let prompt = input
+            .prompts
+            .iter()
+            .find(|prompt| prompt.stem == generated.stem)?;
+        let entry = EntryId {
+            round: input.round,
+            side: input.side.clone(),
+            repeat,
+            stem: generated.stem.clone(),
+        };
+        Some(RenderInput {
+            entry,
+            prompt: prompt.clone(),
+            module: generated.module.clone()?,
+            again: input.again,
         })
-        .collect();
-    let stems: Vec<Stem> = renders
-        .iter()
-        .map(|render| render.entry.stem.clone())
-        .collect();
-    let drawn = flow.join_steps::<Render>(renders, OnFailure::Fail).await?;
-    Ok(stems
-        .into_iter()
-        .zip(drawn)
-        .filter(|(_, drawn)| matches!(drawn, Ok(RenderOutput::Rejected { .. })))
-        .map(|(stem, _)| stem)
-        .collect())
+    });
+    flow.join_steps::<Render>(renders.collect::<Vec<_>>(), OnFailure::Fail)
+        .await?;
+    Ok(())
 }
 
-fn summarize(
-    input: &RegenerationInput,
-    repeat: u32,
-    generated: &Generated,
-    undrawn: &BTreeSet<Stem>,
-) -> RepeatReport {
+fn summarize(input: &RegenerationInput, repeat: u32, generated: &Generated) -> RepeatReport {
     let asked = input
         .prompts
         .iter()
         .map(|prompt| prompt.stem.clone())
         .collect();
-    let rows: Generations = generated
-        .modules
-        .iter()
-        .map(|generated| row(generated, undrawn))
-        .collect();
+    let rows: Generations = generated.modules.iter().map(row).collect();
     generation_report::repeat_report(repeat, &asked, &rows, generated.seconds)
 }
 
-fn row(generated: &RegeneratedModule, undrawn: &BTreeSet<Stem>) -> (Stem, Generation) {
-    let js = generated.module.as_ref().map(|module| module.url.clone());
-    let is_undrawn = undrawn.contains(&generated.stem);
-    (
-        generated.stem.clone(),
-        Generation {
-            js,
-            failure_reason: generated
-                .failure_reason
-                .clone()
-                .or_else(|| is_undrawn.then(|| RENDER_FAILED.to_owned())),
-            ..Generation::default()
-        },
-    )
+fn row(generated: &RegeneratedModule) -> (Stem, Generation) {
+    let row = Generation {
+        js: generated.module.as_ref().map(|module| module.url.clone()),
+        failure_reason: generated.failure_reason.clone(),
+        ..Generation::default()
+    };
+    (generated.stem.clone(), row)
 }
 
 /// The miner's report with one more repeat; the rest are counted as missing when there are no more pods.
@@ -357,20 +364,12 @@ fn report(
     hotkey: &Hotkey,
     reports: &mut Vec<RepeatReport>,
     repeat: &Repeat,
-    undrawn: &BTreeSet<Stem>,
 ) -> GenerationReport {
-    reports.push(summarize(input, repeat.number, &repeat.brought, undrawn));
+    reports.push(summarize(input, repeat.number, &repeat.brought));
     let more_to_come = repeat.number < input.repeats && !repeat.exhausted;
     if repeat.exhausted {
         let missing = repeat.number + 1..=input.repeats;
-        reports.extend(
-            missing.map(|missing| summarize(input, missing, &Generated::default(), undrawn)),
-        );
+        reports.extend(missing.map(|missing| summarize(input, missing, &Generated::default())));
     }
-    generation_report::report(
-        hotkey,
-        reports.clone(),
-        more_to_come,
-        &RegenerationLimits::default(),
-    )
+    generation_report::report(hotkey, reports.clone(), more_to_come, &input.budget.limits)
 }

@@ -13,9 +13,9 @@ use crate::{
             Regeneration, RegenerationInput, Tournament, TournamentInput,
         },
         steps::{
-            Collect, CollectInput, Declare, DeclareInput, EndStage, EndStageInput, EnterStage,
-            EnterStageInput, Finalize, FinalizeInput, OpenRound, OpenedRound, RoundInput,
-            SeedInput, SeedRound, Seeded,
+            Collect, CollectInput, CountDownloads, CountDownloadsInput, Declare, DeclareInput,
+            EndStage, EndStageInput, EnterStage, EnterStageInput, Finalize, FinalizeInput,
+            FixRules, OpenRound, OpenedRound, RoundInput, SeedInput, SeedRound, Seeded,
         },
     },
 };
@@ -48,10 +48,13 @@ impl FlowDefinition for Round {
 
     async fn run(flow: &Flow, input: RoundInput) -> Result<RoundOutput, FlowError> {
         let round = input.round;
-        let opened = flow.step::<OpenRound>(input).await?;
-        let schedule = opened.schedule.clone();
+        let schedule = flow.step::<OpenRound>(input.clone()).await?.schedule;
 
         flow.until_block(schedule.latest_reveal_block.0).await?;
+        let opened = OpenedRound {
+            schedule: schedule.clone(),
+            ..flow.step::<FixRules>(input).await?
+        };
         let label = opened.config.round_label(round);
         let collected = flow
             .step::<Collect>(CollectInput {
@@ -71,6 +74,7 @@ impl FlowDefinition for Round {
                 round,
                 config: opened.config.clone(),
                 schedule: schedule.clone(),
+                budget: opened.budget,
                 collected,
             };
             let seeded = flow.step::<SeedRound>(seed).await?;
@@ -142,6 +146,7 @@ async fn compete(
         first_pod: 0,
         again: 0,
         reported: Vec::new(),
+        budget: opened.budget,
     })?;
 
     flow.until_block(opened.schedule.generation_deadline_block.0)
@@ -149,6 +154,7 @@ async fn compete(
     flow.step::<EnterStage>(EnterStageInput {
         round,
         stage: Stage::Downloading,
+        downloads: None,
     })
     .await?;
     let entries = submissions.iter().flat_map(|(hotkey, submission)| {
@@ -162,9 +168,13 @@ async fn compete(
     flow.join_flows::<Prepare>(entries.collect::<Vec<_>>(), OnFailure::Fail)
         .await?;
 
+    let downloads = flow
+        .step::<CountDownloads>(CountDownloadsInput { round })
+        .await?;
     flow.step::<EnterStage>(EnterStageInput {
         round,
         stage: Stage::Duels,
+        downloads: Some(downloads),
     })
     .await?;
     let tournament = TournamentInput {
@@ -175,6 +185,7 @@ async fn compete(
         prompts,
         seed,
         judging: opened.judging.clone(),
+        budget: opened.budget,
     };
     // A reconciler is awaited like a flow.
     flow.reconciler::<Tournament>(tournament).await

@@ -16,7 +16,7 @@ use crate::{
     db::{self, records::Record, tournament::Standing},
     engine::{Decision, Reconciler},
     round::{entry::Prompt, judging::Judging},
-    rules::tournament,
+    rules::{regeneration::Budget, tournament},
 };
 
 use plan::Plan;
@@ -43,6 +43,9 @@ pub struct TournamentInput {
     /// How matches are measured.
     #[serde(default)]
     pub judging: Judging,
+    /// What regenerations may take.
+    #[serde(default)]
+    pub budget: Budget,
 }
 
 /// The key of a round's tournament, for whoever changes something it looks at.

@@ -7,10 +7,10 @@ use super::{NoticeText, RED, code_block};
 use crate::{
     engine::{FlowDefinition as _, Reconciler as _, Step as _},
     round::{
-        flows::{Builds, Compare, DuelFlow, Match, Regeneration, Round, Tournament},
+        flows::{Build, Builds, Compare, DuelFlow, Match, Regeneration, Round, Tournament},
         queues,
         steps::{
-            Ask, CompareEmbeddings, Declare, DeployPod, Finalize, LoadMatch, MeasureGray,
+            Ask, CompareEmbeddings, Declare, DeployPod, Finalize, FixRules, LoadMatch, MeasureGray,
             OpenRound, OrderPod, Regenerate, ReleasePods, RenewPods, ReportGeneration, StartBuilds,
             VerifyBuild,
         },
@@ -125,9 +125,10 @@ fn title(name: &str) -> &'static str {
         MeasureGray::NAME,
         Declare::NAME,
     ];
-    const ROUND_MANAGER: &[&str] = &[Round::NAME, OpenRound::NAME, Finalize::NAME];
+    const ROUND_MANAGER: &[&str] = &[Round::NAME, OpenRound::NAME, FixRules::NAME, Finalize::NAME];
     const GENERATION: &[&str] = &[
         Builds::NAME,
+        Build::NAME,
         StartBuilds::NAME,
         VerifyBuild::NAME,
         Regeneration::NAME,

@@ -5,9 +5,11 @@
 //! nobody is told what others cannot look up (judge, weakness W22), a crash loses none, and a channel that fails holds nobody.
 //! The same words about the same subject are said once.
 //!
-//! Source: judge, section 10; collection and rounds, section 10.
+//! Source: judge, section 10; collection and rounds, section 10; generation, section 11.
 
+mod downloads;
 mod failure;
+mod generation;
 mod stage;
 mod tournament;
 
@@ -16,7 +18,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::db::records::Record;
 
+pub use downloads::{Downloads, RENDER_FAILURES, downloads_complete, render_failures};
 pub use failure::{FailedWork, Outage, failed_work, outage};
+pub use generation::{
+    Generated, generation, generation_report, generation_subject, pod_given_up, pod_not_deployed,
+    pod_subject, report_subject,
+};
 pub use stage::{
     STATE_LINK, competition_ended, leader_changed, next_round, no_submissions, paused,
     submissions_collected,
@@ -38,6 +45,8 @@ pub const RED: u32 = 0x00E7_4C3C;
 
 /// Subject of a round's submissions.
 pub const SUBMISSIONS: &str = "submissions";
+/// Subject of the end of a round's downloads.
+pub const DOWNLOADS: &str = "downloads";
 /// Subject of a round's timeline.
 pub const TIMELINE: &str = "timeline";
 /// Subject of a round's winner.

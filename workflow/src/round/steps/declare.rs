@@ -76,10 +76,13 @@ impl Step for Declare {
             }
             .append(round),
         ];
-        let message = messages::joined([
-            messages::winner(round, &input.champion),
-            messages::update_state(stage, false, false, round),
-        ]);
+        // Without submissions it is the collector that ends the round, and its words differ from the judge's.
+        let stage_message = if input.without_submissions && !input.pauses {
+            messages::round_stage(round, stage)
+        } else {
+            messages::update_state(stage, false, false, round)
+        };
+        let message = messages::joined([messages::winner(round, &input.champion), stage_message]);
         let mut records = end_stage::records(round, Stage::Finalizing, input.pauses);
         records.push(Record::Winner {
             round: round.0,

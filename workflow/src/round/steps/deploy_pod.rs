@@ -7,8 +7,8 @@ use schema::{RoundNumber, Side};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    engine::{Retry, Step},
-    round::{queues, steps::OrderedPod},
+    engine::{Effects, Retry, Step},
+    round::{notices, queues, steps::OrderedPod},
 };
 
 /// Deploys a pod.
@@ -89,5 +89,18 @@ impl Step for DeployPod {
 
     fn round(input: &DeployPodInput) -> Option<u32> {
         Some(input.round.0)
+    }
+
+    fn effects(input: &DeployPodInput, output: &DeployPodOutput) -> Effects {
+        let DeployPodOutput::NotReady { reason } = output else {
+            return Effects::default();
+        };
+        let pod = &input.pod.name;
+        let told = notices::pod_not_deployed(&input.side, pod, reason)
+            .about(input.round, notices::pod_subject(pod));
+        Effects {
+            records: vec![told],
+            ..Effects::default()
+        }
     }
 }

@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     db::records::Record,
     engine::{Effects, MirrorChange, Publication, Step},
-    round::queues,
+    round::{
+        notices::{self, DOWNLOADS, Downloads},
+        queues,
+    },
 };
 
 /// Makes a stage public.
@@ -19,6 +22,9 @@ pub struct EnterStageInput {
     pub round: RoundNumber,
     /// Stage.
     pub stage: Stage,
+    /// What the stage before it has brought, when that was DOWNLOADING: people are told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub downloads: Option<Downloads>,
 }
 
 impl Step for EnterStage {
@@ -52,8 +58,13 @@ impl Step for EnterStage {
             changes,
             urgent: true,
         });
+        let mut records = vec![record(input.round, input.stage)];
+        let told = input.downloads.as_ref().map(|downloads| {
+            notices::downloads_complete(input.round, downloads).about(input.round, DOWNLOADS)
+        });
+        records.extend(told);
         Effects {
-            records: vec![record(input.round, input.stage)],
+            records,
             publication,
             ..Effects::default()
         }

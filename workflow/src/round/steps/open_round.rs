@@ -1,4 +1,7 @@
-//! Step `open_round`: the round's rules in force, read once and kept for the whole round.
+//! Steps `open_round` and `fix_rules`: the round's window when it opens, and its rules when its reveal window ends.
+//!
+//! Until then people may edit `config.json` for the round (state repository, section 6: it is read in OPEN). From then on the
+//! rules that were read are kept for the whole round.
 
 use schema::{
     RoundNumber, Stage,
@@ -10,10 +13,14 @@ use crate::{
     db::records::Record,
     engine::{Effects, Step},
     round::{judging::Judging, queues},
+    rules::regeneration::Budget,
 };
 
-/// Reads `config.json`, the round's schedule and the leader.
+/// Reads the round's schedule, and what stands in `config.json` so far.
 pub struct OpenRound;
+
+/// Reads `config.json` and the leader, for good.
+pub struct FixRules;
 
 /// Names a round.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +32,7 @@ pub struct RoundInput {
 /// What the round is played by.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OpenedRound {
-    /// `config.json` when the round opened.
+    /// `config.json` when it was read.
     pub config: Config,
     /// `rounds/{n}/schedule.json`.
     pub schedule: Schedule,
@@ -34,6 +41,9 @@ pub struct OpenedRound {
     /// How matches are measured.
     #[serde(default)]
     pub judging: Judging,
+    /// What regenerations may take.
+    #[serde(default)]
+    pub budget: Budget,
 }
 
 impl Step for OpenRound {
@@ -60,5 +70,21 @@ impl Step for OpenRound {
             records: vec![record],
             ..Effects::default()
         }
+    }
+}
+
+impl Step for FixRules {
+    const NAME: &'static str = "fix_rules";
+    const QUEUE: &'static str = queues::STATE;
+    const INLINE: bool = true;
+    type Input = RoundInput;
+    type Output = OpenedRound;
+
+    fn key(input: &RoundInput) -> String {
+        format!("round/{}/fix_rules", input.round)
+    }
+
+    fn round(input: &RoundInput) -> Option<u32> {
+        Some(input.round.0)
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     round::{
         entry::{self, EntryId, ModuleRef, Prompt},
         ledger::Decision,
-        queues,
+        notices, queues,
         steps::Pod,
     },
 };
@@ -78,7 +78,8 @@ impl Step for Regenerate {
     const QUEUE: &'static str = queues::GPU;
     // Ten minutes for the pod, the rest to store what it made.
     const DEADLINE: Duration = Duration::from_secs(900);
-    const MAX_FAILURES: u16 = 30;
+    // A pod is replaced when it fails some times in a row; now and then it may fail for as long as its batch lasts.
+    const MAX_FAILURES: u16 = 500;
     const RETRY: Retry = Retry {
         first: Duration::from_secs(1),
         cap: Duration::from_secs(30),
@@ -111,8 +112,15 @@ impl Step for Regenerate {
             messages::ledger(input.round),
             vec![decision.append(input.round)],
         );
-        let RegenerateOutput::Done { modules, .. } = output else {
-            return effects;
+        let modules = match output {
+            RegenerateOutput::Done { modules, .. } => modules,
+            RegenerateOutput::Replace { reason, .. } => {
+                let pod = &input.pod.name;
+                let told = notices::pod_given_up(&input.side, pod, input.repeat, reason)
+                    .map(|told| told.about(input.round, notices::pod_subject(pod)));
+                effects.records.extend(told);
+                return effects;
+            }
         };
         for failed in modules.iter().filter(|module| module.module.is_none()) {
             let id = EntryId {

@@ -69,7 +69,7 @@ pub struct ModuleFault {
 }
 
 /// The published reason for a module that could not be drawn. The rule it broke is in the ledger.
-pub(crate) const RENDER_FAILED: &str = "render_failed";
+const RENDER_FAILED: &str = "render_failed";
 
 impl Step for Render {
     const NAME: &'static str = "render";

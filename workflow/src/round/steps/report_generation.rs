@@ -21,6 +21,9 @@ pub struct ReportGenerationInput {
     pub round: RoundNumber,
     /// The report.
     pub report: GenerationReport,
+    /// The limits in force.
+    #[serde(default)]
+    pub limits: RegenerationLimits,
 }
 
 impl Step for ReportGeneration {
@@ -31,7 +34,7 @@ impl Step for ReportGeneration {
     type Output = ();
 
     fn key(input: &ReportGenerationInput) -> String {
-        let ReportGenerationInput { round, report } = input;
+        let ReportGenerationInput { round, report, .. } = input;
         format!(
             "round/{round}/regeneration/{}/report/{}/{}",
             report.hotkey,
@@ -45,12 +48,16 @@ impl Step for ReportGeneration {
     }
 
     fn effects(input: &ReportGenerationInput, (): &()) -> Effects {
-        publish(input.round, &input.report)
+        publish(input.round, &input.report, &input.limits)
     }
 }
 
 /// A report's row, file entry and line in the ledger; the tournament is told.
-pub(in crate::round) fn publish(round: RoundNumber, report: &GenerationReport) -> Effects {
+pub(in crate::round) fn publish(
+    round: RoundNumber,
+    report: &GenerationReport,
+    limits: &RegenerationLimits,
+) -> Effects {
     let change = MirrorChange::MergeEntry {
         path: paths::generation_reports(round),
         key: report.hotkey.as_str().to_owned(),
@@ -58,7 +65,7 @@ pub(in crate::round) fn publish(round: RoundNumber, report: &GenerationReport) -
     };
     let decision = Decision::GenerationReport {
         report: report.clone(),
-        limits: RegenerationLimits::default(),
+        limits: *limits,
     };
     let record = Record::Report {
         round: round.0,

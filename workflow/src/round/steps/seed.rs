@@ -18,7 +18,7 @@ use crate::{
         queues,
         steps::{Collected, enter_stage},
     },
-    rules::seed::SeedProof,
+    rules::{regeneration::Budget, seed::SeedProof},
 };
 
 /// Draws seed and prompts.
@@ -33,6 +33,9 @@ pub struct SeedInput {
     pub config: Config,
     /// Its windows.
     pub schedule: Schedule,
+    /// What regenerations may take.
+    #[serde(default)]
+    pub budget: Budget,
     /// Who takes part, and the block hash the seed is derived from.
     pub collected: Collected,
 }
@@ -94,6 +97,7 @@ impl Step for SeedRound {
             ),
             Decision::Rules {
                 config: input.config.clone(),
+                budget: input.budget,
             }
             .append(round),
         ];

@@ -1,11 +1,11 @@
-//! Step `verify-build`: waits for one miner's image in the public build run.
+//! Step `verify-build`: waits until one miner's build in the public run stands otherwise than it was seen to stand.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use schema::{
     Hotkey, RoundNumber,
-    files::{Build, Submission},
+    files::{Build, BuildStatus, Submission},
     messages, paths,
 };
 use serde::{Deserialize, Serialize};
@@ -30,12 +30,57 @@ pub struct VerifyBuildInput {
     pub submission: Submission,
     /// When the run was found: the build's time limit counts from then.
     pub found_at: DateTime<Utc>,
+    /// How the build was seen to stand.
+    #[serde(default = "unseen", skip_serializing_if = "is_unseen")]
+    pub seen: BuildStatus,
+    /// Counts the changes that were seen.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub change: u32,
 }
 
-/// The decided build.
+fn unseen() -> BuildStatus {
+    BuildStatus::Pending
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_unseen(seen: &BuildStatus) -> bool {
+    *seen == unseen()
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_first(change: &u32) -> bool {
+    *change == 0
+}
+
+impl VerifyBuildInput {
+    /// A build of which nothing has been seen.
+    pub fn new(
+        round: RoundNumber,
+        hotkey: Hotkey,
+        submission: Submission,
+        found_at: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            round,
+            hotkey,
+            submission,
+            found_at,
+            seen: unseen(),
+            change: 0,
+        }
+    }
+}
+
+/// The build as it stands now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct VerifyBuildOutput {
-    /// As in `builds.json`; its status is final.
+    /// As in `builds.json`.
     pub build: Build,
     /// Digest of the image's manifest, if the registry told.
     #[serde(default)]
@@ -73,7 +118,11 @@ impl Step for VerifyBuild {
     type Output = VerifyBuildOutput;
 
     fn key(input: &VerifyBuildInput) -> String {
-        format!("round/{}/verify-build/{}", input.round, input.hotkey)
+        let first = format!("round/{}/verify-build/{}", input.round, input.hotkey);
+        match input.change {
+            0 => first,
+            change => format!("{first}/change/{change}"),
+        }
     }
 
     fn round(input: &VerifyBuildInput) -> Option<u32> {
@@ -110,13 +159,15 @@ impl Step for VerifyBuild {
             build_event(input.round, &input.hotkey),
             serde_json::to_value(decided).unwrap_or_default(),
         );
-        Effects {
+        let mut effects = Effects {
             records: vec![record],
-            events: vec![event],
-            wakes: vec![flows::tournament_key(input.round)],
             ..Effects::default()
+        };
+        if build.status.is_terminal() {
+            effects.events.push(event);
+            effects.wakes.push(flows::tournament_key(input.round));
         }
-        .publish(messages::build_statuses(input.round), changes)
+        effects.publish(messages::build_statuses(input.round), changes)
     }
 }
 

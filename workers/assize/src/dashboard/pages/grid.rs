@@ -142,6 +142,11 @@ pub(super) fn mark(cell: &Cell) -> (&'static str, String) {
                 cell.job_error.as_deref().unwrap_or("no error kept")
             ),
         ),
+        // A regenerated module that cannot be drawn: its row has no reason.
+        None if cell.js.is_some() => (
+            "rejected",
+            "cannot be drawn; the ledger names the rules it broke".to_owned(),
+        ),
         _ if cell.js.is_some() => ("stored", "module stored, pictures to come".to_owned()),
         Some(_) => ("waiting", format!("{name} is waiting")),
         None => ("ahead", "nothing yet".to_owned()),

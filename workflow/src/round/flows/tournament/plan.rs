@@ -20,7 +20,7 @@ use crate::{
     },
     rules::{
         matches::{Play, is_near},
-        regeneration::{self, MAX_CONCURRENT_REGENERATIONS},
+        regeneration,
         tournament::{self, AuditDuelToPlay, Decision, MatchPurpose, Timeline},
     },
 };
@@ -104,7 +104,8 @@ impl Plan<'_> {
     /// one time. One that was cancelled and is wanted after all begins anew, after the repeats it had reported.
     pub(super) fn regenerations(&self) -> serde_json::Result<Vec<NewJob>> {
         let requested = self.wanted.audit_requests.keys();
-        let seats = MAX_CONCURRENT_REGENERATIONS.saturating_sub(self.standing.renting);
+        let at_once = self.input.budget.at_once;
+        let seats = at_once.saturating_sub(self.standing.renting);
         requested
             .chain(&self.wanted.alternates)
             .filter_map(|hotkey| self.regeneration(hotkey))
@@ -132,6 +133,7 @@ impl Plan<'_> {
             first_pod: self.first_pod(&Side::Miner(hotkey.clone())),
             again: before.map_or(0, |before| before.again + 1),
             reported: report.map_or_else(Vec::new, |report| report.repeats.clone()),
+            budget: self.input.budget,
         })
     }
 

@@ -84,8 +84,18 @@ struct Report {
 /// The largest document a page passes on. The worker's script stops before; nobody relies on that.
 const LARGEST_ANSWER_BYTES: usize = MAX_DOCUMENT_BYTES + (2 << 20);
 
-const PAGE_SCRIPT: &str = include_str!("../../assets/execute_page.js");
-const WORKER_SCRIPT: &str = include_str!("../../assets/execute.js");
+const PAGE_SCRIPT: &str = include_str!("../../assets/execute/page.js");
+
+/// The worker's script, in parts: they share one scope, and each uses what those before it define.
+const WORKER_SCRIPT: &str = concat!(
+    include_str!("../../assets/execute/captured.js"),
+    include_str!("../../assets/execute/namespace.js"),
+    include_str!("../../assets/execute/lockdown.js"),
+    include_str!("../../assets/execute/stream.js"),
+    include_str!("../../assets/execute/scene.js"),
+    include_str!("../../assets/execute/run.js"),
+);
+
 const THREE_CORE: &str = include_str!(concat!(env!("OUT_DIR"), "/three.core.js"));
 
 impl Page {

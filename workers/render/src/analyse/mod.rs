@@ -6,6 +6,7 @@
 
 mod chains;
 mod exports;
+mod in_operator;
 mod literals;
 mod namespace;
 mod parse;

@@ -1,11 +1,16 @@
 //! Stage `parse`: size, syntax, early errors. Any of them ends the run with exactly one failure.
 
+use std::collections::HashSet;
+
 use oxc_allocator::Allocator;
+use oxc_ast::AstKind;
 use oxc_ast::ast::Program;
-use oxc_parser::{ParseOptions, Parser};
-use oxc_semantic::{Semantic, SemanticBuilder};
+use oxc_diagnostics::{Diagnostics, Severity};
+use oxc_parser::{ParseOptions, Parser, ParserReturn};
+use oxc_semantic::{AstNode, Semantic, SemanticBuilder};
 use oxc_span::SourceType;
 
+use super::in_operator::Rewritten;
 use super::shape;
 use crate::failure::{Failure, Rule, Stage};
 
@@ -37,31 +42,55 @@ pub fn error(source: &str, offset: u32, message: &str) -> Failure {
 ///
 /// Regular expressions are not looked into, as in the reference: a bad one fails when the engine loads the module.
 pub fn program<'a>(allocator: &'a Allocator, source: &'a str) -> Result<Program<'a>, Failure> {
+    let mut rewritten = Rewritten::new(source);
+    let mut text = source;
+    let program = loop {
+        let parsed = parse(allocator, text);
+        let Some(found) = syntax_error(&parsed) else {
+            break parsed.program;
+        };
+        if let Err((offset, message)) = rewritten.rewrite(found) {
+            return Err(error(source, offset, &message));
+        }
+        text = allocator.alloc_str(rewritten.text());
+    };
+    if let Some((offset, message)) = rewritten.first_error(&program) {
+        return Err(error(source, *offset, message));
+    }
+    match shape::first_error(&program) {
+        Some((offset, what)) => Err(error(source, offset, what)),
+        None => Ok(program),
+    }
+}
+
+/// A syntax error: the byte it is at, and what it is.
+pub type Found = (u32, String);
+
+fn parse<'a>(allocator: &'a Allocator, source: &'a str) -> ParserReturn<'a> {
     let options = ParseOptions {
         // Parentheses are transparent to every rule.
         preserve_parens: false,
         ..ParseOptions::default()
     };
-    let parsed = Parser::new(allocator, source, SourceType::mjs())
+    Parser::new(allocator, source, SourceType::mjs())
         .with_options(options)
-        .parse();
-    if let Some(failure) = first_error(source, &parsed.diagnostics) {
-        return Err(failure);
+        .parse()
+}
+
+/// The first thing the parser stumbled over.
+fn syntax_error(parsed: &ParserReturn<'_>) -> Option<Found> {
+    if let Some(found) = errors(&parsed.diagnostics).next() {
+        return Some(found);
     }
     if parsed.panicked {
-        return Err(error(source, 0, "the source cannot be parsed"));
+        return Some((0, "the source cannot be parsed".to_owned()));
     }
+    let source = parsed.program.source_text;
     let unknown = parsed.irregular_whitespaces.iter().find(|space| {
         let text = source.get(space.start as usize..space.end as usize);
         text.is_some_and(|text| text.contains(NO_SPACES))
     });
-    if let Some(space) = unknown {
-        return Err(error(source, space.start, "Unexpected character"));
-    }
-    match shape::first_error(&parsed.program) {
-        Some((offset, what)) => Err(error(source, offset, what)),
-        None => Ok(parsed.program),
-    }
+    unknown.map(|space| (space.start, "Unexpected character".to_owned()))
 }
 
 /// What this parser takes for white space and the language does not.
@@ -73,19 +102,40 @@ pub fn semantic<'a>(program: &'a Program<'a>) -> Result<Semantic<'a>, Failure> {
         .with_check_syntax_error(true)
         .with_build_nodes(true)
         .build(program);
-    match first_error(program.source_text, &built.diagnostics) {
-        Some(failure) => Err(failure),
+    let mut errors = errors(&built.diagnostics).peekable();
+    if errors.peek().is_none() {
+        return Ok(built.semantic);
+    }
+    let values = references(&built.semantic);
+    match errors.find(|found| !is_about_a_value(found, &values)) {
+        Some((offset, message)) => Err(error(program.source_text, offset, &message)),
         None => Ok(built.semantic),
     }
 }
 
-fn first_error(source: &str, diagnostics: &oxc_diagnostics::Diagnostics) -> Option<Failure> {
-    let diagnostic = diagnostics
+/// Whether an error is an assignment to `arguments` or `eval` that is none: [`shape`] has refused those that are. This one
+/// is found wherever the name stands inside the left side of an assignment, so also for `[a = arguments[0]] = []`.
+fn is_about_a_value((offset, message): &Found, references: &HashSet<u32>) -> bool {
+    message.starts_with("Cannot assign to") && references.contains(offset)
+}
+
+/// The first bytes of all names that are used and not declared.
+fn references(semantic: &Semantic<'_>) -> HashSet<u32> {
+    let nodes = semantic.nodes().iter();
+    let start = |node: &AstNode<'_>| match node.kind() {
+        AstKind::IdentifierReference(name) => Some(name.span.start),
+        _ => None,
+    };
+    nodes.filter_map(start).collect()
+}
+
+fn errors(diagnostics: &Diagnostics) -> impl Iterator<Item = Found> {
+    let errors = diagnostics
         .iter()
-        .find(|diagnostic| diagnostic.severity == oxc_diagnostics::Severity::Error)?;
-    let offset = diagnostic
-        .labels
-        .first()
-        .map_or(0, |label| label.offset() as u32);
-    Some(error(source, offset, &diagnostic.message))
+        .filter(|diagnostic| diagnostic.severity == Severity::Error);
+    errors.map(|diagnostic| {
+        let label = diagnostic.labels.first();
+        let offset = label.map_or(0, |label| label.offset() as u32);
+        (offset, diagnostic.message.to_string())
+    })
 }

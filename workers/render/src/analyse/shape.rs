@@ -5,10 +5,11 @@
 use oxc_ast::AstKind;
 use oxc_ast::ast::{
     AssignmentTarget, AssignmentTargetMaybeDefault, AssignmentTargetWithDefault, ForStatementLeft,
-    MethodDefinition, MethodDefinitionType, Program, PropertyDefinition, PropertyDefinitionType,
-    WithClauseKeyword,
+    IdentifierReference, MethodDefinition, MethodDefinitionType, Program, PropertyDefinition,
+    PropertyDefinitionType, SimpleAssignmentTarget, WithClauseKeyword,
 };
 use oxc_ast_visit::Visit;
+use oxc_ast_visit::walk::walk_simple_assignment_target;
 use oxc_span::{GetSpan as _, Span};
 
 /// Deepest tree that is looked into. The reference's parser and walk overflow their stack between one and three
@@ -55,10 +56,7 @@ impl<'a> Visit<'a> for Shape<'a> {
             self.too_deep_at = Some(kind.span().start);
         }
         if let Some(what) = self.wrong(kind) {
-            let offset = kind.span().start;
-            if self.found.is_none_or(|(first, _)| offset < first) {
-                self.found = Some((offset, what));
-            }
+            self.report(kind.span().start, what);
         }
         self.targets.extend(target(kind));
     }
@@ -68,6 +66,15 @@ impl<'a> Visit<'a> for Shape<'a> {
         if target(kind).is_some() {
             self.targets.pop();
         }
+    }
+
+    fn visit_simple_assignment_target(&mut self, target: &SimpleAssignmentTarget<'a>) {
+        if let SimpleAssignmentTarget::AssignmentTargetIdentifier(name) = target
+            && is_reserved(name)
+        {
+            self.report(name.span.start, RESERVED);
+        }
+        walk_simple_assignment_target(self, target);
     }
 }
 
@@ -88,7 +95,19 @@ fn target(kind: AstKind<'_>) -> Option<Target<'_>> {
     }
 }
 
+/// Whether nothing may be assigned to a name.
+fn is_reserved(name: &IdentifierReference<'_>) -> bool {
+    matches!(name.name.as_str(), "arguments" | "eval")
+}
+
 impl<'a> Shape<'a> {
+    /// Notes what is wrong at `offset`, if nothing before it is.
+    fn report(&mut self, offset: u32, what: &'static str) {
+        if self.found.is_none_or(|(first, _)| offset < first) {
+            self.found = Some((offset, what));
+        }
+    }
+
     fn wrong(&self, kind: AstKind<'a>) -> Option<&'static str> {
         let is_wrong = |wrong: bool, what| wrong.then_some(what);
         match kind {
@@ -135,6 +154,9 @@ impl<'a> Shape<'a> {
                     elements.into_iter().any(|one| self.has_parentheses(one)),
                     PARENTHESES,
                 )
+            }
+            AstKind::AssignmentTargetPropertyIdentifier(property) => {
+                is_wrong(is_reserved(&property.binding), RESERVED)
             }
             AstKind::AssignmentTargetPropertyProperty(property) => {
                 is_wrong(self.has_parentheses(&property.binding), PARENTHESES)
@@ -212,6 +234,7 @@ impl<'a> Shape<'a> {
 const TYPESCRIPT: &str = "TypeScript is not part of the language";
 const JUMP: &str = "a jump to a place outside of its function";
 const PARENTHESES: &str = "a pattern in parentheses";
+const RESERVED: &str = "an assignment to `arguments` or `eval`";
 
 fn is_pattern(target: &AssignmentTarget<'_>) -> bool {
     matches!(

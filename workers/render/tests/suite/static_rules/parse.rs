@@ -233,6 +233,106 @@ fn current_syntax_is_accepted() {
 }
 
 #[test]
+fn only_a_bare_in_is_refused_in_the_head_of_a_for() {
+    let in_a_for = |heads: &[&str]| -> Vec<String> {
+        let module = |head| format!("let f; export default () => {{ for ({head}) {{ break; }} }};");
+        heads.iter().map(module).collect()
+    };
+    let accepted = in_a_for(&[
+        "let g = () => { 'a' in f }; ; ",
+        "f = (k) => { if (k in f) f = k in f && 1 in f; }; ; ",
+        "let g = () => { const a = 'a' in f, b = 1; throw 'é'\n  in f }; ; ",
+        "let g = () => { switch ('a' in f) { case 'b' in f: } while ('c' in f); }; ; ",
+        "let g = () => { for (const k in f) { (() => { k in f; }); } }; ; ",
+        "var g = () => { for (let h = () => { 'a' in f }; ; ) { break; } }; ; ",
+        "let g = () => { 'é' in f }, h = () => { 'ü' in f }; ; ",
+        "let g = class { static { 'a' in f } x = 'a' in f; m() { 'a' in f } }; ; ",
+        "let x = ('a' in f), y = ['a' in f]; 'a' in f; 'a' in f",
+        "let g = function () { 'a' in f }; ; ",
+    ]);
+    module_all(
+        PASSES,
+        &accepted.iter().map(String::as_str).collect::<Vec<_>>(),
+    );
+    let refused = in_a_for(&[
+        "let x = 'a' in f; ; ",
+        "f = 'a' in f; ; ",
+        "let g = () => 'a' in f; ; ",
+        "let g = () => { 'a' in f }, x = 'a' in f; ; ",
+        "let g = () => { for (let x = 'a' in f; ; ); }; ; ",
+        "let g = class { static { for (let x = 'a' in f; ; ); } }; ; ",
+        "let g = () => { let in; }; ; ",
+        "let g = () => { 1 index f; }; ; ",
+        "let g = () => { 'a' in f +; }; ; ",
+        "; (() => { 1 index f; }); ",
+    ]);
+    module_all(
+        &["PARSE_ERROR"],
+        &refused.iter().map(String::as_str).collect::<Vec<_>>(),
+    );
+
+    // The rules see such an operator's sides as they see any other's, in the places where they stand.
+    let failures =
+        analyse("export default () => {\n  for (let f = () => {\n    fetch in foo }; ; ) {}\n};");
+    let told: Vec<(&str, bool)> = failures
+        .iter()
+        .map(|failure| (failure.rule.as_str(), failure.detail.starts_with("line 3:")))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("FORBIDDEN_IDENTIFIER", true),
+            ("IDENTIFIER_NOT_ALLOWED", true)
+        ]
+    );
+    // What is told is what is wrong.
+    let failures =
+        analyse("export default () => {\n  for (let f = () => { 'a' in f }; ; ) {}\n let 1; };");
+    assert!(failures[0].detail.contains("(3:"), "{failures:?}");
+    // And nobody makes us parse without end.
+    let many = "'a' in f; ".repeat(10_000);
+    assert_eq!(
+        rules(&format!(
+            "export default () => {{ for (let f = () => {{ {many} }}; ; ) {{}} }};"
+        )),
+        ["PARSE_ERROR"]
+    );
+}
+
+#[test]
+fn arguments_may_be_read_wherever_values_may_be_read() {
+    module_all(
+        PASSES,
+        &[
+            "export default function () { let a; ({ a = arguments[0] } = {}); [a = arguments] = []; }",
+            "export default function () { let a; ({ [arguments.length]: a } = {}); ({ a: a = arguments } = {}); }",
+            "export default function () { let a = []; [a[arguments]] = []; a[arguments.length] = arguments; a[arguments]++; }",
+            "export default function () { let a; for ([a = arguments] of []); for ({ a = arguments } of []); }",
+        ],
+    );
+    module_all(
+        &["PARSE_ERROR"],
+        &[
+            "export default function () { [arguments] = []; }",
+            "export default function () { [arguments = 1] = []; }",
+            "export default function () { [...arguments] = []; }",
+            "export default function () { ({ arguments } = {}); }",
+            "export default function () { ({ arguments = 1 } = {}); }",
+            "export default function () { ({ a: arguments } = {}); }",
+            "export default function () { ({ a: [eval] } = {}); }",
+            "export default function () { ({ ...arguments } = {}); }",
+            "export default function () { arguments++; }",
+            "export default function () { --eval; }",
+            "export default function () { arguments += 1; }",
+            "export default function () { (arguments) = 1; }",
+            "export default function () { for (arguments of []); }",
+            "export default function () { for (eval in {}); }",
+            "export default function () { let [arguments] = []; }",
+        ],
+    );
+}
+
+#[test]
 fn failures_carry_the_line_they_are_on() {
     let failures = analyse("export default () => {\n  fetch;\r\n\r\n  process;\n};");
     let details: Vec<&str> = failures

@@ -71,12 +71,11 @@ pub fn failed(figures: &ServiceMetrics, error: &RenderError) -> Response {
             let is_static = failures
                 .iter()
                 .all(|failure| failure.stage <= Stage::StaticAnalysis);
-            let error = if is_static {
-                "validation_failed"
+            let body = if is_static {
+                json!({ "error": "validation_failed", "failures": failures })
             } else {
-                "post_validation_failed"
+                json!({ "error": "post_validation_failed", "failures": failures, "metrics": metrics })
             };
-            let body = json!({ "error": error, "failures": failures, "metrics": metrics });
             (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response()
         }
         RenderError::Busy { retry_after } => {

@@ -8,7 +8,7 @@ mod replicas;
 mod report;
 mod toy;
 
-use std::path::Path;
+use std::{io::Write as _, path::Path, time::Instant};
 
 use sqlx::PgPool;
 
@@ -60,7 +60,8 @@ impl Measure {
     }
 }
 
-/// Runs one measure; some have several lines. `home` is an empty folder for the cluster, `replica` the command that runs
+/// Runs one measure; some have several lines, and each says how long the disk took to flush (`flush_ms`) before and after, on
+/// average. `home` is an empty folder for the cluster, `replica` the command that runs
 /// [`replica`] in a process of its own.
 ///
 /// # Errors
@@ -70,7 +71,12 @@ pub async fn run(measure: Measure, home: &Path, replica: &[String]) -> anyhow::R
     let postgres = EmbeddedPostgres::start(EmbeddedOptions::new(home)).await?;
     let name = format!("bench_{}", measure.name());
     postgres.create_database(&name).await?;
-    let reports = run_at(measure, &postgres.url(&name), replica).await?;
+    let before = flush_ms(home)?;
+    let mut reports = run_at(measure, &postgres.url(&name), replica).await?;
+    let flush_ms = report::round_to((before + flush_ms(home)?) / 2.0, 2);
+    for report in &mut reports {
+        report.more.insert("flush_ms".to_owned(), flush_ms.into());
+    }
     postgres.stop().await;
     Ok(reports)
 }
@@ -103,6 +109,25 @@ pub async fn run_at(
     };
     bench.pool.close().await;
     Ok(reports)
+}
+
+/// Median time in ms in which the disk that holds `folder` takes 8 KiB for good: what every commit waits for at least, and what
+/// differs most between one machine, or one hour, and another.
+fn flush_ms(folder: &Path) -> anyhow::Result<f64> {
+    let path = folder.join("flush");
+    let mut file = std::fs::File::create(&path)?;
+    let mut took = Vec::new();
+    for _ in 0..101 {
+        let began = Instant::now();
+        file.write_all(&[0; 8192])?;
+        file.sync_data()?;
+        took.push(began.elapsed());
+    }
+    std::fs::remove_file(&path)?;
+    took.sort_unstable();
+    Ok(took
+        .get(took.len() / 2)
+        .map_or(0.0, |median| median.as_secs_f64() * 1000.0))
 }
 
 async fn connect(url: &str) -> anyhow::Result<PgPool> {

@@ -15,12 +15,18 @@ const SETTINGS: &str =
     "SET jit = off; SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off;
     SET enable_mergejoin = off; SET enable_hashjoin = off";
 
+/// A claim is not waited for until it is on the disk: whatever comes of it, the end above all, is, and the log is written in
+/// order. A server that dies forgets claims of its last moments, never an end whose claim it forgot. The job is then due again
+/// under the same number, and the attempt nobody knows of is fenced by the name of its worker.
+const UNFLUSHED: &str = "SET synchronous_commit = off";
+
 /// Longest wait for an answer. A connection whose other side is gone without a word would keep us waiting for hours.
 pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
 /// One connection, made when it is needed and again after it failed.
 pub(crate) struct OwnConnection {
     options: PgConnectOptions,
+    is_flushed: bool,
     open: Option<PgConnection>,
 }
 
@@ -31,7 +37,16 @@ impl OwnConnection {
             .application_name(&format!("assize {purpose}"));
         Self {
             options,
+            is_flushed: true,
             open: None,
+        }
+    }
+
+    /// A connection whose commits may be forgotten if the server dies, see [`UNFLUSHED`].
+    pub(crate) fn for_claims(pool: &PgPool) -> Self {
+        Self {
+            is_flushed: false,
+            ..Self::new(pool, "claim")
         }
     }
 
@@ -40,6 +55,9 @@ impl OwnConnection {
         if self.open.is_none() {
             let mut connection = self.options.connect().await?;
             connection.execute(SETTINGS).await?;
+            if !self.is_flushed {
+                connection.execute(UNFLUSHED).await?;
+            }
             return Ok(self.open.insert(connection));
         }
         self.open.as_mut().ok_or(sqlx::Error::PoolClosed)

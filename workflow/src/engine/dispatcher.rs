@@ -25,7 +25,8 @@ use crate::{
 const POLL_EVERY: Duration = Duration::from_secs(10);
 /// Between tries while the database does not answer.
 const AFTER_FAILURE: Duration = Duration::from_millis(300);
-/// When to compare what is held with the database after something failed.
+/// When to compare what is held with the database once more after something failed: a claim whose answer was lost may commit
+/// after the first look.
 const SOON: Duration = Duration::from_secs(1);
 
 /// A claimed job with its slot, on its way to a handler.
@@ -55,8 +56,10 @@ struct Memory {
     limits_known: u64,
     /// When a rate limit allows more.
     again_at: HashMap<String, Instant>,
-    /// When to look at everything again; soon after a failed claim, which was perhaps committed and only its answer got lost.
+    /// When to look at everything again.
     poll_at: Instant,
+    /// A claim failed. Perhaps it was committed and only its answer got lost; perhaps the server died and forgot earlier ones.
+    in_doubt: bool,
 }
 
 impl Dispatcher {
@@ -68,12 +71,20 @@ impl Dispatcher {
             limits_known: 0,
             again_at: HashMap::new(),
             poll_at: Instant::now() + POLL_EVERY,
+            in_doubt: false,
         };
         while !stop.is_cancelled() {
-            if memory.poll_at <= Instant::now() {
-                memory.poll_at = Instant::now() + POLL_EVERY;
+            if memory.in_doubt || memory.poll_at <= Instant::now() {
                 self.hints.tell_all();
-                self.compare(&mut memory).await;
+                // First: the number of a forgotten claim may come again, and its handler should be stopping by then.
+                if let Err(error) = self.compare().await {
+                    tracing::debug!(error = %error, "cannot compare what is held now");
+                    memory.in_doubt = true;
+                    until_later(&stop).await;
+                    continue;
+                }
+                memory.poll_at = Instant::now() + if memory.in_doubt { SOON } else { POLL_EVERY };
+                memory.in_doubt = false;
             }
             let (told, limits) = self.hints.snapshot();
             let wanted: Vec<(String, i32)> = self
@@ -116,11 +127,8 @@ impl Dispatcher {
                 }
                 Err(error) => {
                     tracing::warn!(error = %error, "cannot claim work now");
-                    memory.poll_at = memory.poll_at.min(Instant::now() + SOON);
-                    tokio::select! {
-                        () = stop.cancelled() => {}
-                        () = tokio::time::sleep(AFTER_FAILURE) => {}
-                    }
+                    memory.in_doubt = true;
+                    until_later(&stop).await;
                 }
             }
         }
@@ -149,7 +157,7 @@ impl Dispatcher {
     /// hearing of it are told to stop, and jobs claimed in our name without our hearing of it are given back.
     ///
     /// Nobody else claims for this worker, so what is unknown now stays unknown.
-    async fn compare(&mut self, memory: &mut Memory) {
+    async fn compare(&mut self) -> sqlx::Result<()> {
         let held = self.running.held();
         let worker = self.worker;
         let compared = self.connection.run(async |conn| {
@@ -166,17 +174,11 @@ impl Dispatcher {
             }
             Ok(ours)
         });
-        match compared.await {
-            Ok(ours) => {
-                held.iter()
-                    .filter(|attempt| !ours.contains(attempt))
-                    .for_each(|(job, attempt)| self.running.cancel(*job, *attempt));
-            }
-            Err(error) => {
-                tracing::debug!(error = %error, "cannot compare what is held now");
-                memory.poll_at = Instant::now() + SOON;
-            }
-        }
+        let ours = compared.await?;
+        held.iter()
+            .filter(|attempt| !ours.contains(attempt))
+            .for_each(|(job, attempt)| self.running.cancel(*job, *attempt));
+        Ok(())
     }
 
     async fn claim(
@@ -233,7 +235,7 @@ impl Dispatcher {
 
     fn put_off(&self, memory: &mut Memory, queues: &[String], error: &sqlx::Error) {
         tracing::warn!(error = %error, "cannot claim from limited queues now");
-        memory.poll_at = memory.poll_at.min(Instant::now() + SOON);
+        memory.in_doubt = true;
         memory.again_at.extend(
             queues
                 .iter()
@@ -272,9 +274,17 @@ impl Dispatcher {
             Err(error) => {
                 tracing::warn!(error = %error, "cannot read what flows remember now");
                 taken.claims.retain(|claim| !flows.contains(&claim.id));
-                memory.poll_at = memory.poll_at.min(Instant::now() + SOON);
+                memory.in_doubt = true;
             }
         }
+    }
+}
+
+/// Waits before another try with a database that does not answer.
+async fn until_later(stop: &CancellationToken) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = tokio::time::sleep(AFTER_FAILURE) => {}
     }
 }
 

@@ -21,7 +21,15 @@ struct Inner {
 
 struct State {
     queues: HashMap<String, Places>,
-    held: HashMap<(i64, i32), CancellationToken>,
+    /// By their serial numbers.
+    held: HashMap<u64, Held>,
+    last_serial: u64,
+}
+
+struct Held {
+    job: i64,
+    attempt: i32,
+    token: CancellationToken,
 }
 
 /// How much of a queue this worker may take.
@@ -53,8 +61,9 @@ impl Drop for Slot {
 
 /// An attempt that this worker knows it holds, from its claim until its end is committed.
 pub(crate) struct Holding {
-    job: i64,
-    attempt: i32,
+    /// Of its own in this life of the worker. The number of an attempt is not: a server that died may give it out again while
+    /// the handler of the claim it forgot still runs.
+    pub(crate) serial: u64,
     queue: String,
     running: Running,
 }
@@ -62,7 +71,7 @@ pub(crate) struct Holding {
 impl Drop for Holding {
     fn drop(&mut self) {
         let mut state = self.running.lock();
-        state.held.remove(&(self.job, self.attempt));
+        state.held.remove(&self.serial);
         if let Some(places) = state.queues.get_mut(&self.queue) {
             places.to_hold += 1;
             // Until now it was full, and nobody will say so but us.
@@ -95,6 +104,7 @@ impl Running {
             state: Mutex::new(State {
                 queues,
                 held: HashMap::new(),
+                last_serial: 0,
             }),
             hints,
             stop,
@@ -112,7 +122,14 @@ impl Running {
             places.free -= 1;
             places.to_hold -= 1;
         }
-        state.held.insert((claim.id, claim.attempt), token.clone());
+        state.last_serial += 1;
+        let serial = state.last_serial;
+        let held = Held {
+            job: claim.id,
+            attempt: claim.attempt,
+            token: token.clone(),
+        };
+        state.held.insert(serial, held);
         let slot = Slot {
             queue: claim.queue.clone(),
             running: self.clone(),
@@ -120,8 +137,7 @@ impl Running {
         (
             slot,
             Holding {
-                job: claim.id,
-                attempt: claim.attempt,
+                serial,
                 queue: claim.queue.clone(),
                 running: self.clone(),
             },
@@ -131,9 +147,11 @@ impl Running {
 
     /// Tells the handler that its attempt is no longer this worker's.
     pub(crate) fn cancel(&self, job: i64, attempt: i32) {
-        if let Some(token) = self.lock().held.get(&(job, attempt)) {
-            token.cancel();
-        }
+        self.lock()
+            .held
+            .values()
+            .filter(|held| (held.job, held.attempt) == (job, attempt))
+            .for_each(|held| held.token.cancel());
     }
 
     /// How many jobs of each queue may be claimed now.
@@ -147,6 +165,10 @@ impl Running {
 
     /// The attempts this worker knows it holds.
     pub(crate) fn held(&self) -> Vec<(i64, i32)> {
-        self.lock().held.keys().copied().collect()
+        self.lock()
+            .held
+            .values()
+            .map(|held| (held.job, held.attempt))
+            .collect()
     }
 }

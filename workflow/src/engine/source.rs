@@ -51,9 +51,8 @@ impl Backend for JobSource {
                 let _ = worker.stop();
             }
             claimed.map(|claimed| {
-                // apalis tracks what it runs by this id; the fence keeps it unique over attempts.
-                let id =
-                    TaskId::from_string(format!("{}.{}", claimed.claim.id, claimed.claim.attempt));
+                // apalis tracks what it runs by this id and takes a second one for a mistake.
+                let id = TaskId::from_string(claimed.holding.serial.to_string());
                 Ok(TaskBuilder::new(claimed).task_id(id).build())
             })
         })

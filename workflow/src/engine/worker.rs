@@ -200,7 +200,7 @@ impl Worker {
         let stop_claiming = CancellationToken::new();
         let (sender, claimed) = mpsc::channel(HANDED_OVER);
         let dispatcher = Dispatcher {
-            connection: OwnConnection::new(&self.pool, "claim"),
+            connection: OwnConnection::for_claims(&self.pool),
             worker: id,
             registry: self.registry.clone(),
             running: running.clone(),

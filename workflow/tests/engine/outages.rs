@@ -2,6 +2,10 @@
 
 use std::{task::Poll, time::Duration};
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use sqlx::{Connection as _, PgPool};
 use workflow::embedded::{EmbeddedOptions, EmbeddedPostgres};
 
@@ -100,21 +104,18 @@ async fn workers_go_on_when_every_connection_is_cut_again_and_again(pool: PgPool
     world.done().await;
 }
 
-#[tokio::test]
-async fn workers_go_on_when_postgres_is_restarted() {
+/// A folder that a server under its own account may enter.
+fn home() -> tempfile::TempDir {
     let home = tempfile::tempdir().unwrap();
     std::fs::set_permissions(
         home.path(),
         std::os::unix::fs::PermissionsExt::from_mode(0o755),
     )
     .unwrap();
-    let start = async || {
-        // Of the cluster only the data survives: it is durable, as in production.
-        EmbeddedPostgres::start(EmbeddedOptions::new(home.path().join("data")))
-            .await
-            .unwrap()
-    };
-    let postgres = start().await;
+    home
+}
+
+async fn prepared(postgres: &EmbeddedPostgres) -> PgPool {
     let pool = workflow::db::pool_options()
         .max_connections(5)
         .acquire_timeout(PATIENCE)
@@ -122,6 +123,83 @@ async fn workers_go_on_when_postgres_is_restarted() {
         .await
         .unwrap();
     workflow::db::migrate(&pool).await.unwrap();
+    pool
+}
+
+/// Claims are not waited for until they are on the disk.
+#[tokio::test]
+async fn a_claim_that_the_server_forgot_when_it_died_is_made_again_and_ends_once() {
+    let home = home();
+    let postgres = EmbeddedPostgres::start(EmbeddedOptions::new(home.path().join("data")))
+        .await
+        .unwrap();
+    let pool = prepared(&postgres).await;
+    let mut world = World::new(pool.clone());
+    world.work();
+    let settled = Task::answer("the worker has settled", 0);
+    world.start_step::<Work>(&settled).await;
+    world
+        .until_state("work/the worker has settled", "completed")
+        .await;
+
+    // Nobody writes what nobody waits for.
+    let writers: Vec<i32> = sqlx::query_scalar(
+        "SELECT pid FROM pg_stat_activity WHERE backend_type IN ('walwriter', 'background writer')",
+    )
+    .fetch_all(&pool)
+    .await
+    .unwrap();
+    let signal = |signal| {
+        for writer in &writers {
+            kill(Pid::from_raw(*writer), signal).unwrap();
+        }
+    };
+    signal(Signal::SIGSTOP);
+    let task = Task {
+        fires: Some("told".to_owned()),
+        ..Task::new("forgotten", [Act::UntilCancelled, Act::Answer(5)])
+    };
+    world.start_step::<Work>(&task).await;
+    world.toys.until_started("work/forgotten", 1).await;
+    // The server takes the death of one of its processes for its own.
+    signal(Signal::SIGKILL);
+
+    world.toys.until_started("work/forgotten", 2).await;
+    world.until_state("work/forgotten", "completed").await;
+    let numbers: Vec<i32> = world
+        .toys
+        .started()
+        .iter()
+        .filter(|run| run.key == "work/forgotten")
+        .map(|run| run.attempt)
+        .collect();
+    assert_eq!(
+        numbers,
+        [1, 1],
+        "the number of the forgotten claim comes again"
+    );
+    let told: Vec<i64> = sqlx::query_scalar("SELECT (payload #>> '{}')::bigint FROM event")
+        .fetch_all(&pool)
+        .await
+        .unwrap();
+    assert_eq!(told, [world.output("work/forgotten").await]);
+    assert_eq!(world.outcomes("work/forgotten").await, ["completed"]);
+    world.done().await;
+    pool.close().await;
+    postgres.stop().await;
+}
+
+#[tokio::test]
+async fn workers_go_on_when_postgres_is_restarted() {
+    let home = home();
+    let start = async || {
+        // Of the cluster only the data survives: it is durable, as in production.
+        EmbeddedPostgres::start(EmbeddedOptions::new(home.path().join("data")))
+            .await
+            .unwrap()
+    };
+    let postgres = start().await;
+    let pool = prepared(&postgres).await;
     let mut world = World::new(pool.clone());
     for plan in plans() {
         world.start(&plan).await;

@@ -1,16 +1,15 @@
-//! Claim, heartbeat, complete, expire: every order of every step of three workers, with crashes, expired leases, lost answers
-//! and an operator who takes the job away.
+//! Claim, heartbeat, complete, expire: every order of every step of three workers, with crashes, expired leases, lost answers,
+//! an operator who takes the job away, and a server that dies and forgets the claims it had not flushed.
 //!
-//! What the model leaves out: batches (each end of a batch is fenced by itself) and what an end carries (it commits in the
-//! statement that ends the attempt, so it is there exactly if the end is).
+//! What the model leaves out: batches (each end of a batch is fenced by itself), what an end carries (it commits in the
+//! statement that ends the attempt, so it is there exactly if the end is) and a worker that runs a job beside a claim of the
+//! same job that the server forgot (both have one number and one worker: whichever ends first is the end of both).
 
 use stateright::{Checker, Model, Property};
 
 const WORKERS: usize = 3;
 /// The last worker never dies and never loses its lease: somebody must be there to finish.
 const STEADY: usize = WORKERS - 1;
-/// Claims in one history that the world may disturb; enough for each worker to lose the job once and for one to have it twice.
-const MOST_CLAIMS: u8 = 4;
 /// New lives of one worker in one history.
 const MOST_LIVES: u8 = 1;
 
@@ -47,10 +46,21 @@ enum Process {
     Dead,
 }
 
+/// What the database says of the job.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Row {
+    job: Job,
+    /// Rises at every claim.
+    attempt: u8,
+    /// Attempts that are over and how they ended.
+    history: Vec<(u8, Outcome)>,
+}
+
 /// How an attempt ended, as the history says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Outcome {
-    Completed,
+    /// By this worker.
+    Completed(usize),
     Lost,
     Released,
     Superseded,
@@ -58,17 +68,17 @@ enum Outcome {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Claims {
-    job: Job,
-    /// Rises at every claim.
-    attempt: u8,
+    row: Row,
+    /// The row before each change that is not on the disk yet; none any more once the server has died.
+    unflushed: Vec<Row>,
+    server_died: bool,
     life: [u8; WORKERS],
     /// Whether the database takes the present life for alive. A live process may be declared lost: its heartbeat does not
     /// arrive.
     live: [bool; WORKERS],
     process: [Process; WORKERS],
-    /// Attempts whose end changed something.
-    effects: Vec<u8>,
-    history: Vec<(u8, Outcome)>,
+    /// Attempts whose end changed something, and whose they were.
+    effects: Vec<(usize, u8)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -76,8 +86,10 @@ enum Event {
     Ask(usize),
     Claim(usize),
     ClaimAnswered(usize),
-    /// The answer to a claim is lost; the worker compares what it holds with the database and gives the job back.
+    /// The answer to a claim is lost.
     ClaimForgotten(usize),
+    /// The worker compares what it holds with the database and gives back what it did not know of. It does so again and again.
+    Compare(usize),
     Commit(usize),
     CommitAnswered(usize),
     /// The answer to a commit is lost; the worker commits again.
@@ -91,22 +103,40 @@ enum Event {
     /// An operator takes the running job away from its worker.
     ForceRetry,
     Crash(usize),
+    /// The server dies and comes back without all but the first so many changes that it had not flushed.
+    ServerDies(usize),
 }
 
 struct ClaimProtocol {
+    /// Claims in one history that the world may disturb.
+    most_claims: u8,
+    /// Whether the server may die.
+    server_dies: bool,
     /// Whether a commit names its attempt and changes nothing when it is no longer the current one.
     fenced: bool,
+    /// Whether a commit also names its worker: the number of a forgotten claim is given out again.
+    names_worker: bool,
     /// Whether a worker compares what it holds with what the database says it holds.
     compares: bool,
     /// Whether a sweep frees every job of a worker that is not live, or only what it sees in the moment a lease ends.
     sweeps_always: bool,
 }
 
-/// As it is.
+/// As it is, on a server that lives: enough claims for each worker to lose the job once and for one to have it twice.
 const HONEST: ClaimProtocol = ClaimProtocol {
+    most_claims: 4,
+    server_dies: false,
     fenced: true,
+    names_worker: true,
     compares: true,
     sweeps_always: true,
+};
+
+/// As it is, on a server that dies once. With more claims there are more histories than anyone can look at.
+const FORGETFUL: ClaimProtocol = ClaimProtocol {
+    most_claims: 2,
+    server_dies: true,
+    ..HONEST
 };
 
 impl Model for ClaimProtocol {
@@ -115,26 +145,37 @@ impl Model for ClaimProtocol {
 
     fn init_states(&self) -> Vec<Claims> {
         vec![Claims {
-            job: Job::Available,
-            attempt: 0,
+            row: Row {
+                job: Job::Available,
+                attempt: 0,
+                history: Vec::new(),
+            },
+            unflushed: Vec::new(),
+            server_died: false,
             life: [0; WORKERS],
             live: [true; WORKERS],
             process: [Process::Idle; WORKERS],
             effects: Vec::new(),
-            history: Vec::new(),
         }]
     }
 
     fn actions(&self, state: &Claims, events: &mut Vec<Event>) {
-        let may_disturb = state.attempt < MOST_CLAIMS;
+        let may_disturb = state.row.attempt < self.most_claims;
         for worker in 0..WORKERS {
             match state.process[worker] {
                 Process::Idle => {
                     if state.live[worker]
-                        && state.job == Job::Available
+                        && state.row.job == Job::Available
                         && (may_disturb || worker == STEADY)
                     {
                         events.push(Event::Ask(worker));
+                    }
+                    let its = Job::Running {
+                        by: worker,
+                        life: state.life[worker],
+                    };
+                    if self.compares && state.row.job == its {
+                        events.push(Event::Compare(worker));
                     }
                 }
                 Process::Asking => events.push(Event::Claim(worker)),
@@ -163,7 +204,10 @@ impl Model for ClaimProtocol {
                 events.push(Event::Crash(worker));
             }
         }
-        if let Job::Running { by, life } = state.job {
+        if self.server_dies {
+            events.extend((0..state.unflushed.len()).map(Event::ServerDies));
+        }
+        if let Job::Running { by, life } = state.row.job {
             if self.sweeps_always && !state.is_live(by, life) {
                 events.push(Event::Sweep);
             }
@@ -179,17 +223,18 @@ impl Model for ClaimProtocol {
             Event::Ask(worker) => next.process[worker] = Process::Asking,
             Event::Claim(worker) => {
                 // Somebody else was quicker: `SKIP LOCKED` gives this one nothing.
-                if state.job != Job::Available {
+                if state.row.job != Job::Available {
                     next.process[worker] = Process::Idle;
                     return Some(next);
                 }
-                next.attempt += 1;
-                next.job = Job::Running {
+                next.change_unflushed(self.server_dies);
+                next.row.attempt += 1;
+                next.row.job = Job::Running {
                     by: worker,
                     life: state.life[worker],
                 };
                 next.process[worker] = Process::Claiming {
-                    attempt: next.attempt,
+                    attempt: next.row.attempt,
                 };
             }
             Event::ClaimAnswered(worker) => {
@@ -198,30 +243,32 @@ impl Model for ClaimProtocol {
                 };
                 next.process[worker] = Process::Working { attempt };
             }
-            Event::ClaimForgotten(worker) => {
-                let Process::Claiming { attempt } = state.process[worker] else {
-                    return None;
-                };
-                next.process[worker] = Process::Idle;
-                if self.compares && state.holds(worker, attempt) {
-                    next.take_away(Outcome::Released);
-                }
+            Event::ClaimForgotten(worker) => next.process[worker] = Process::Idle,
+            Event::Compare(_) => {
+                next.change_unflushed(self.server_dies);
+                next.row.take_away(Outcome::Released);
             }
             Event::Commit(worker) => {
                 let Process::Working { attempt } = state.process[worker] else {
                     return None;
                 };
-                let applied = if state.holds(worker, attempt) || !self.fenced {
-                    if state.job != Job::Completed {
-                        next.job = Job::Completed;
-                        next.history.push((attempt, Outcome::Completed));
+                let applied = if !self.fenced || self.accepts(state, worker, attempt) {
+                    if state.row.job != Job::Completed {
+                        next.unflushed.clear();
+                        next.row.job = Job::Completed;
+                        next.row.history.push((attempt, Outcome::Completed(worker)));
                     }
                     // Without a fence nobody can tell a late end from the one that was recorded.
-                    next.effects.push(attempt);
+                    next.effects.push((worker, attempt));
                     true
                 } else {
                     // The end of this very attempt may be there already: its answer was lost.
-                    state.history.contains(&(attempt, Outcome::Completed))
+                    state.row.history.iter().any(|over| match *over {
+                        (number, Outcome::Completed(by)) => {
+                            number == attempt && (by == worker || !self.names_worker)
+                        }
+                        _ => false,
+                    })
                 };
                 next.process[worker] = Process::Committed { attempt, applied };
             }
@@ -233,21 +280,34 @@ impl Model for ClaimProtocol {
                 next.process[worker] = Process::Working { attempt };
             }
             Event::LeaseEnds(worker) => {
+                next.unflushed.clear();
                 next.live[worker] = false;
                 if !self.sweeps_always
-                    && matches!(state.job, Job::Running { by, .. } if by == worker)
+                    && matches!(state.row.job, Job::Running { by, .. } if by == worker)
                 {
-                    next.take_away(Outcome::Lost);
+                    next.row.take_away(Outcome::Lost);
                 }
             }
-            Event::Sweep => next.take_away(Outcome::Lost),
+            Event::Sweep => {
+                next.unflushed.clear();
+                next.row.take_away(Outcome::Lost);
+            }
             Event::HeartbeatRefused(worker) => {
+                next.unflushed.clear();
                 next.live[worker] = true;
                 next.life[worker] += 1;
                 next.process[worker] = Process::Idle;
             }
-            Event::ForceRetry => next.take_away(Outcome::Superseded),
+            Event::ForceRetry => {
+                next.unflushed.clear();
+                next.row.take_away(Outcome::Superseded);
+            }
             Event::Crash(worker) => next.process[worker] = Process::Dead,
+            Event::ServerDies(kept) => {
+                next.row = state.unflushed.get(kept)?.clone();
+                next.unflushed.clear();
+                next.server_died = true;
+            }
         }
         Some(next)
     }
@@ -258,23 +318,20 @@ impl Model for ClaimProtocol {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        vec![
+        let mut properties = vec![
             Property::always(TWICE, |_, state: &Claims| state.effects.len() <= 1),
             Property::always(
                 "a completed job has its effect, and no other has one",
-                |_, state: &Claims| (state.job == Job::Completed) == (state.effects.len() == 1),
+                |_, state: &Claims| (state.row.job == Job::Completed) == (state.effects.len() == 1),
             ),
-            Property::always(
-                "a worker is told the truth about its end",
-                |_, state: &Claims| {
-                    state.process.iter().all(|process| match process {
-                        Process::Committed { attempt, applied } => {
-                            *applied == state.effects.contains(attempt)
-                        }
-                        _ => true,
-                    })
-                },
-            ),
+            Property::always(TOLD, |_, state: &Claims| {
+                (0..WORKERS).all(|worker| match state.process[worker] {
+                    Process::Committed { attempt, applied } => {
+                        applied == state.effects.contains(&(worker, attempt))
+                    }
+                    _ => true,
+                })
+            }),
             Property::always("the history explains the job", |_, state: &Claims| {
                 state.is_explained()
             }),
@@ -282,8 +339,13 @@ impl Model for ClaimProtocol {
                 let mut events = Vec::new();
                 model.actions(state, &mut events);
                 // Neither misfortune nor an operator may be what the work waits for.
-                events.retain(|event| !matches!(event, Event::Crash(_) | Event::ForceRetry));
-                !events.is_empty() || state.job == Job::Completed
+                events.retain(|event| {
+                    !matches!(
+                        event,
+                        Event::Crash(_) | Event::ForceRetry | Event::ServerDies(_)
+                    )
+                });
+                !events.is_empty() || state.row.job == Job::Completed
             }),
             Property::sometimes("an attempt is late", |_, state: &Claims| {
                 state
@@ -292,12 +354,12 @@ impl Model for ClaimProtocol {
                     .any(|process| matches!(process, Process::Committed { applied: false, .. }))
             }),
             Property::sometimes(
-                "the fourth attempt completes the job",
-                |_, state: &Claims| state.effects == [4],
+                "the last disturbed attempt completes the job",
+                |model: &Self, state: &Claims| matches!(state.effects[..], [(_, attempt)] if attempt == model.most_claims),
             ),
             Property::sometimes(
                 "a claim commits after its worker was declared lost",
-                |_, state: &Claims| match state.job {
+                |_, state: &Claims| match state.row.job {
                     Job::Running { by, life } => {
                         !state.is_live(by, life)
                             && matches!(state.process[by], Process::Claiming { .. })
@@ -305,43 +367,84 @@ impl Model for ClaimProtocol {
                     _ => false,
                 },
             ),
-        ]
+        ];
+        if self.server_dies {
+            properties.push(Property::sometimes(
+                "two workers run one attempt, and the one that holds it is not the first to end",
+                |_, state: &Claims| {
+                    let attempt = state.row.attempt;
+                    (0..WORKERS).any(|worker| {
+                        state.holds(worker, attempt)
+                            && state.process[worker] == Process::Working { attempt }
+                            && state.process.contains(&Process::Committed {
+                                attempt,
+                                applied: false,
+                            })
+                    })
+                },
+            ));
+        }
+        properties
     }
 }
 
 const TWICE: &str = "nothing takes effect twice";
+const TOLD: &str = "a worker is told the truth about its end";
 const STUCK: &str = "work that can go no further is done";
+
+impl ClaimProtocol {
+    /// Whether this end is that of the attempt that the database takes for the current one.
+    fn accepts(&self, state: &Claims, worker: usize, attempt: u8) -> bool {
+        match state.row.job {
+            Job::Running { by, .. } => {
+                state.row.attempt == attempt && (by == worker || !self.names_worker)
+            }
+            _ => false,
+        }
+    }
+}
 
 impl Claims {
     fn holds(&self, worker: usize, attempt: u8) -> bool {
-        matches!(self.job, Job::Running { by, .. } if by == worker) && self.attempt == attempt
+        HONEST.accepts(self, worker, attempt)
     }
 
     fn is_live(&self, worker: usize, life: u8) -> bool {
         self.live[worker] && self.life[worker] == life
     }
 
-    fn take_away(&mut self, outcome: Outcome) {
-        self.job = Job::Available;
-        self.history.push((self.attempt, outcome));
+    /// The row is about to be changed in a way that the server may forget. It dies once in a history.
+    fn change_unflushed(&mut self, server_dies: bool) {
+        if server_dies && !self.server_died {
+            self.unflushed.push(self.row.clone());
+        }
     }
 
     /// Every claim that is over has exactly one row, and only the last one of a completed job completed.
     fn is_explained(&self) -> bool {
-        let over = if matches!(self.job, Job::Running { .. }) {
-            self.attempt - 1
-        } else {
-            self.attempt
-        };
-        let mut attempts: Vec<u8> = self.history.iter().map(|(attempt, _)| *attempt).collect();
+        let Row {
+            job,
+            attempt,
+            history,
+        } = &self.row;
+        let over = attempt - u8::from(matches!(job, Job::Running { .. }));
+        let mut attempts: Vec<u8> = history.iter().map(|(attempt, _)| *attempt).collect();
         attempts.sort_unstable();
-        let completed: Vec<u8> = self
-            .history
+        let completed: Vec<(usize, u8)> = history
             .iter()
-            .filter(|(_, outcome)| *outcome == Outcome::Completed)
-            .map(|(attempt, _)| *attempt)
+            .filter_map(|(attempt, outcome)| match outcome {
+                Outcome::Completed(by) => Some((*by, *attempt)),
+                _ => None,
+            })
             .collect();
         attempts == (1..=over).collect::<Vec<_>>() && completed == self.effects
+    }
+}
+
+impl Row {
+    fn take_away(&mut self, outcome: Outcome) {
+        self.job = Job::Available;
+        self.history.push((self.attempt, outcome));
     }
 }
 
@@ -352,6 +455,17 @@ fn claims_are_exact_in_every_order_of_crashes_expiries_and_lost_answers() {
     // As many as there are: a model that lost half of its world would prove half as much.
     assert!(
         checker.unique_state_count() > 500_000,
+        "only {} states were looked at",
+        checker.unique_state_count()
+    );
+}
+
+#[test]
+fn claims_are_exact_on_a_server_that_forgets_what_it_had_not_flushed() {
+    let checker = FORGETFUL.checker().threads(2).spawn_bfs().join();
+    checker.assert_properties();
+    assert!(
+        checker.unique_state_count() > 100_000,
         "only {} states were looked at",
         checker.unique_state_count()
     );
@@ -416,5 +530,21 @@ fn the_checker_refutes_sweeps_that_look_only_once() {
         place(|event| matches!(event, Event::LeaseEnds(_)))
             < place(|event| matches!(event, Event::Claim(_))),
         "the claim commits after the sweep has looked: {way:?}"
+    );
+}
+
+#[test]
+fn the_checker_refutes_ends_that_do_not_name_their_worker() {
+    let way = refuted(
+        ClaimProtocol {
+            names_worker: false,
+            ..FORGETFUL
+        },
+        TOLD,
+    );
+    assert!(
+        way.iter()
+            .any(|event| matches!(event, Event::ServerDies(_))),
+        "a forgotten claim's number is given out again: {way:?}"
     );
 }

@@ -38,10 +38,7 @@ pub(crate) struct Runner {
 
 /// Waits of a step or flow for a worker that knows it, during a deploy; they grow, so that one which waits for ever writes
 /// little history.
-const UNKNOWN_NAME_WAIT: Retry = Retry {
-    first: Duration::from_secs(10),
-    cap: Duration::from_secs(600),
-};
+const UNKNOWN_NAME_WAIT: Retry = Retry::doubling(Duration::from_secs(10), Duration::from_secs(600));
 /// A pass only decides; one that takes longer hangs.
 const PASS_DEADLINE: Duration = Duration::from_secs(300);
 /// How long a cancelled handler may take to stop by itself.

@@ -114,26 +114,50 @@ pub enum OnExhausted {
     Fail,
 }
 
-/// Waits between failures: `first` doubled at each further failure up to `cap`, times 0.75 to 1.25 at random.
+/// Waits between failures: the first one, growing at each further failure up to a longest one, times 0.75 to 1.25 at random.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retry {
-    /// Wait after the first failure.
-    pub first: Duration,
-    /// Longest wait.
-    pub cap: Duration,
+    first: Duration,
+    cap: Duration,
+    growth: Growth,
+}
+
+/// How waits grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Growth {
+    Doubling,
+    Linear,
 }
 
 impl Retry {
     /// 1 s, 2 s, 4 s, … 5 min.
-    pub const DEFAULT: Retry = Retry {
-        first: Duration::from_secs(1),
-        cap: Duration::from_secs(300),
-    };
+    pub const DEFAULT: Retry = Retry::doubling(Duration::from_secs(1), Duration::from_secs(300));
+
+    /// `first`, twice, four times `first`, … up to `cap`.
+    pub const fn doubling(first: Duration, cap: Duration) -> Self {
+        Self {
+            first,
+            cap,
+            growth: Growth::Doubling,
+        }
+    }
+
+    /// `first`, twice, three times `first`, … up to `cap`.
+    pub const fn linear(first: Duration, cap: Duration) -> Self {
+        Self {
+            first,
+            cap,
+            growth: Growth::Linear,
+        }
+    }
 
     /// The wait after the `failures`-th failure (from 1), for `jitter` in `0.0..1.0`.
     pub fn wait(&self, failures: u16, jitter: f64) -> Duration {
-        let doublings = i32::from(failures.saturating_sub(1).min(30));
-        let plain = (self.first.as_secs_f64() * 2f64.powi(doublings)).min(self.cap.as_secs_f64());
+        let times = match self.growth {
+            Growth::Doubling => 2f64.powi(i32::from(failures.saturating_sub(1).min(30))),
+            Growth::Linear => f64::from(failures.max(1)),
+        };
+        let plain = (self.first.as_secs_f64() * times).min(self.cap.as_secs_f64());
         Duration::from_secs_f64(plain * (0.75 + 0.5 * jitter.clamp(0.0, 1.0)))
     }
 }
@@ -143,15 +167,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_double_up_to_the_cap() {
-        let retry = Retry {
-            first: Duration::from_secs(1),
-            cap: Duration::from_secs(10),
+    fn waits_double_or_add_up_to_the_cap() {
+        let waits = |retry: Retry| -> Vec<f64> {
+            (1..=6)
+                .map(|failures| retry.wait(failures, 0.5).as_secs_f64())
+                .collect()
         };
-        let waits: Vec<f64> = (1..=6)
-            .map(|failures| retry.wait(failures, 0.5).as_secs_f64())
-            .collect();
-        assert_eq!(waits, [1.0, 2.0, 4.0, 8.0, 10.0, 10.0]);
-        assert_eq!(retry.wait(u16::MAX, 1.0), Duration::from_secs_f64(12.5));
+        let (first, cap) = (Duration::from_secs(1), Duration::from_secs(5));
+        let doubling = Retry::doubling(first, cap);
+        assert_eq!(waits(doubling), [1.0, 2.0, 4.0, 5.0, 5.0, 5.0]);
+        let linear = Retry::linear(first, cap);
+        assert_eq!(waits(linear), [1.0, 2.0, 3.0, 4.0, 5.0, 5.0]);
+        for retry in [doubling, linear] {
+            assert_eq!(retry.wait(u16::MAX, 1.0), Duration::from_secs_f64(6.25));
+            assert_eq!(retry.wait(1, 0.0), Duration::from_secs_f64(0.75));
+        }
     }
 }

@@ -123,10 +123,7 @@ macro_rules! toy_step {
 }
 
 /// Soon again.
-const SOON: Retry = Retry {
-    first: Duration::from_millis(5),
-    cap: Duration::from_millis(20),
-};
+const SOON: Retry = Retry::doubling(Duration::from_millis(5), Duration::from_millis(20));
 
 toy_step!(Work, "work", "work", RETRY: Retry = SOON);
 toy_step!(Inline, "inline", "work", RETRY: Retry = SOON, INLINE: bool = true);
@@ -134,7 +131,7 @@ toy_step!(Hasty, "hasty", "work", RETRY: Retry = SOON, DEADLINE: Duration = Dura
 toy_step!(Doomed, "doomed", "work", RETRY: Retry = SOON, ON_EXHAUSTED: OnExhausted = OnExhausted::Fail);
 toy_step!(Urgent, "urgent", "work", RETRY: Retry = SOON, PRIORITY: i16 = 10);
 toy_step!(Limited, "limited", "vlm", RETRY: Retry = SOON);
-toy_step!(Patient, "patient", "work", RETRY: Retry = Retry { first: Duration::from_secs(3600), cap: Duration::from_secs(3600) });
+toy_step!(Patient, "patient", "work", RETRY: Retry = Retry::doubling(Duration::from_secs(3600), Duration::from_secs(3600)));
 
 /// What a handler saw.
 #[derive(Debug, Clone, PartialEq, Eq)]

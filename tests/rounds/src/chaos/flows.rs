@@ -88,10 +88,7 @@ struct Work;
 impl Step for Work {
     const NAME: &'static str = "work";
     const QUEUE: &'static str = QUEUE;
-    const RETRY: Retry = Retry {
-        first: Duration::from_millis(50),
-        cap: Duration::from_secs(1),
-    };
+    const RETRY: Retry = Retry::doubling(Duration::from_millis(50), Duration::from_secs(1));
     type Input = Part;
     type Output = i64;
 

@@ -1,4 +1,6 @@
 //! Step `ask`: one call of a duel to the vision-language model.
+//!
+//! Source: judge, section 4.2 (retries), 4.4 (attempts).
 
 use std::time::Duration;
 
@@ -10,6 +12,9 @@ use crate::{
     round::queues,
     rules::{call_answer::CallAnswer, vlm_answer::Feature, vlm_calls::VlmCall},
 };
+
+/// Longest that one call may take (`OPENAI_TIMEOUT`).
+pub const LONGEST_CALL: Duration = Duration::from_secs(600);
 
 /// Asks the model one question.
 pub struct Ask;
@@ -42,11 +47,9 @@ pub struct AskInput {
 impl Step for Ask {
     const NAME: &'static str = "ask";
     const QUEUE: &'static str = queues::VLM;
-    const DEADLINE: Duration = Duration::from_secs(180);
-    const RETRY: Retry = Retry {
-        first: Duration::from_millis(500),
-        cap: Duration::from_secs(30),
-    };
+    // The call, and a minute to record that it is over.
+    const DEADLINE: Duration = Duration::from_secs(LONGEST_CALL.as_secs() + 60);
+    const RETRY: Retry = Retry::linear(Duration::from_millis(500), Duration::from_secs(30));
     type Input = AskInput;
     type Output = CallAnswer;
 
@@ -65,5 +68,34 @@ impl Step for Ask {
     /// As often as the catalogue of calls says; then the call is parked, and the duel waits for an operator.
     fn max_failures(input: &AskInput) -> u16 {
         u16::try_from(input.call.attempts()).unwrap_or(u16::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::vlm_calls::Model;
+
+    #[test]
+    fn a_call_is_tried_as_often_as_the_catalogue_says_each_time_half_a_second_later() {
+        let input = |call| AskInput {
+            round: RoundNumber(1),
+            duel: "duel".to_owned(),
+            call,
+            pictures: Vec::new(),
+            features: Vec::new(),
+            questions: 1,
+            model: "glm".to_owned(),
+            seed: 7,
+            priority: 0,
+        };
+        let calls = [
+            VlmCall::Decompose,
+            VlmCall::Verify { model: Model::A },
+            VlmCall::Explain,
+        ];
+        assert_eq!(calls.map(|call| Ask::max_failures(&input(call))), [5, 5, 3]);
+        let waits = [1, 2, 3, 4].map(|failures| Ask::RETRY.wait(failures, 0.5).as_millis());
+        assert_eq!(waits, [500, 1000, 1500, 2000]);
     }
 }

@@ -73,10 +73,7 @@ impl Step for DeployPod {
     const DEADLINE: Duration = Duration::from_secs(300);
     // A cloud that cannot be asked for a day.
     const MAX_FAILURES: u16 = 720;
-    const RETRY: Retry = Retry {
-        first: Duration::from_secs(2),
-        cap: Duration::from_secs(120),
-    };
+    const RETRY: Retry = Retry::doubling(Duration::from_secs(2), Duration::from_secs(120));
     type Input = DeployPodInput;
     type Output = DeployPodOutput;
 

@@ -27,7 +27,7 @@ mod seed;
 mod start_builds;
 mod verify_build;
 
-pub use ask::{Ask, AskInput};
+pub use ask::{Ask, AskInput, LONGEST_CALL};
 pub use collect::{Collect, CollectInput, Collected, RejectedSubmission};
 pub use compare_embeddings::{BestView, BestViews, CompareEmbeddings, ViewsOfBothInput};
 pub use count_downloads::{CountDownloads, CountDownloadsInput};

@@ -44,10 +44,7 @@ impl Step for OrderPod {
     const DEADLINE: Duration = Duration::from_secs(300);
     // 720 tries two minutes apart: a day without free GPUs.
     const MAX_FAILURES: u16 = 720;
-    const RETRY: Retry = Retry {
-        first: Duration::from_secs(2),
-        cap: Duration::from_secs(120),
-    };
+    const RETRY: Retry = Retry::doubling(Duration::from_secs(2), Duration::from_secs(120));
     type Input = OrderPodInput;
     type Output = OrderedPod;
 

@@ -80,10 +80,7 @@ impl Step for Regenerate {
     const DEADLINE: Duration = Duration::from_secs(900);
     // A pod is replaced when it fails some times in a row; now and then it may fail for as long as its batch lasts.
     const MAX_FAILURES: u16 = 500;
-    const RETRY: Retry = Retry {
-        first: Duration::from_secs(1),
-        cap: Duration::from_secs(30),
-    };
+    const RETRY: Retry = Retry::doubling(Duration::from_secs(1), Duration::from_secs(30));
     type Input = RegenerateInput;
     type Output = RegenerateOutput;
 

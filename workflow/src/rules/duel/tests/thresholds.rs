@@ -1,5 +1,7 @@
 //! Each threshold of the specification's section 4.7 decides exactly where it stands.
 
+use serde_json::json;
+
 use super::*;
 
 const NO_GAP: Mirrored = Mirrored {

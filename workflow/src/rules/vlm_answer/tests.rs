@@ -111,6 +111,13 @@ fn what_is_no_answer_is_refused() {
 }
 
 #[test]
+fn a_zero_character_does_not_reach_the_database_that_would_refuse_the_answer() {
+    let text = r#"{"penalty_1": 1, "penalty_2": 2, "issues": "a\u0000b"}"#;
+    let answer = read_answer::<CompareAnswer>(text).unwrap();
+    assert_eq!(answer.issues, "a\u{fffd}b");
+}
+
+#[test]
 fn deep_nesting_is_refused_and_does_not_overflow() {
     assert_eq!(penalties(&"{\"a\":".repeat(100_000)), None);
     assert_eq!(penalties(&"[".repeat(100_000)), None);

@@ -32,8 +32,6 @@ const GITHUB_DEADLINE: Duration = Duration::from_secs(30);
 pub(crate) const S3_DEADLINE: Duration = Duration::from_secs(60);
 /// One module at the renderer, its queue included: longer than the service itself takes before it gives up (240 s).
 const RENDER_DEADLINE: Duration = Duration::from_secs(250);
-/// One call of the model.
-const VLM_DEADLINE: Duration = Duration::from_secs(120);
 
 /// Makes every client.
 ///
@@ -75,7 +73,7 @@ pub fn services(pool: PgPool, settings: &Settings) -> anyhow::Result<Services> {
             VlmSettings {
                 base_url: settings.vlm_url.clone(),
                 api_key: settings.vlm_api_key.clone(),
-                deadline: VLM_DEADLINE,
+                deadline: settings.vlm_deadline,
             },
         )),
         actions: Arc::new(HttpActions::new(

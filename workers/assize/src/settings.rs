@@ -12,12 +12,12 @@ mod store;
 mod tests;
 mod variables;
 
-use std::{path::PathBuf, time::Duration};
+use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use schema::storage::{DEFAULT_CDN_URL, Layout};
 use secrecy::SecretString;
 use url::Url;
-use workflow::db::notice::RenderAlert;
+use workflow::{db::notice::RenderAlert, round::steps::LONGEST_CALL};
 
 pub use clouds::CloudSettings;
 pub use store::StoreSettings;
@@ -33,6 +33,12 @@ use clouds::clouds;
 use limits::{cdn, layout, pods, render_alert};
 use round::round;
 use store::object_store;
+use variables::wrong;
+
+/// Calls of the model at a time.
+const VLM_CAPACITY: NonZeroUsize = NonZeroUsize::new(32).unwrap();
+/// One call of the model.
+const VLM_DEADLINE: Duration = Duration::from_secs(120);
 
 /// Where everything outside is, and how to get in.
 #[derive(Debug, Clone)]
@@ -98,7 +104,9 @@ pub struct Settings {
     pub vlm_url: Url,
     /// `OPENAI_API_KEY`.
     pub vlm_api_key: SecretString,
-    /// `MAX_CONCURRENT_VLM_CALLS`, over all replicas.
+    /// `OPENAI_TIMEOUT`: how long one call may take, 120 s if not set.
+    pub vlm_deadline: Duration,
+    /// `MAX_CONCURRENT_VLM_CALLS`, over all replicas; 32 if not set.
     pub vlm_capacity: usize,
     /// `GPU_PROVIDERS` with their credentials.
     pub clouds: Vec<CloudSettings>,
@@ -194,7 +202,15 @@ impl Settings {
                 "OPENAI_API_KEY",
                 "key of the vision-language model's server",
             )?,
-            vlm_capacity: v.parsed("MAX_CONCURRENT_VLM_CALLS", 32, "a number of calls")?,
+            vlm_deadline: vlm_deadline(v)?,
+            // Without a single call at a time nothing would ever be judged, and nobody told.
+            vlm_capacity: v
+                .parsed(
+                    "MAX_CONCURRENT_VLM_CALLS",
+                    VLM_CAPACITY,
+                    "a number of calls, at least 1",
+                )?
+                .get(),
             clouds: if serves(&[Role::Gpu]) {
                 clouds(v)?
             } else {
@@ -203,4 +219,17 @@ impl Settings {
             round: round(v, serves(&[Role::Gpu]))?,
         })
     }
+}
+
+/// A call that takes longer than its step would be cut in the middle, whatever was set.
+fn vlm_deadline(v: &Variables) -> Result<Duration, SettingsError> {
+    let deadline = v.seconds("OPENAI_TIMEOUT", VLM_DEADLINE)?;
+    if deadline.is_zero() || deadline > LONGEST_CALL {
+        return Err(wrong(
+            "OPENAI_TIMEOUT",
+            &deadline.as_secs_f64().to_string(),
+            "a number of seconds, more than 0 and at most 600",
+        ));
+    }
+    Ok(deadline)
 }

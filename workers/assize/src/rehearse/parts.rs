@@ -254,6 +254,7 @@ fn settings(
         render_api_key: None,
         vlm_url: Url::parse(&world.vlm)?,
         vlm_api_key: SecretString::from("rehearsal"),
+        vlm_deadline: Duration::from_secs(120),
         vlm_capacity: 64,
         clouds: vec![
             cloud(CloudKind::Targon, &world.targon, &world.targon_api_key)?,

@@ -60,11 +60,7 @@ pub(super) fn round(v: &Variables, rents: bool) -> Result<RoundSettings, Setting
         },
         judging: judging(v)?,
         budget: budget(v)?,
-        pause_on_stage_end: v.parsed(
-            "PAUSE_ON_STAGE_END",
-            default.pause_on_stage_end,
-            "true or false",
-        )?,
+        pause_on_stage_end: v.truth("PAUSE_ON_STAGE_END", default.pause_on_stage_end)?,
     })
 }
 
@@ -91,7 +87,7 @@ fn judging(v: &Variables) -> Result<Judging, SettingsError> {
         ));
     }
     Ok(Judging {
-        curtail: v.parsed("CURTAIL_MATCHES", default.curtail, "true or false")?,
+        curtail: v.truth("CURTAIL_MATCHES", default.curtail)?,
         near_band_prompts: band,
         near_repeats: repeats,
         speculative_audits: v.parsed(

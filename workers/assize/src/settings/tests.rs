@@ -110,6 +110,9 @@ fn wrong_values_are_named_with_what_was_expected() {
         ("STORAGE_KEY_TEMPLATE", "rounds/{round}/{filename}"),
         ("BATCH_SIZE", "0"),
         ("TOTAL_GENERATION_TIME_LIMIT", "inf"),
+        ("MAX_CONCURRENT_VLM_CALLS", "0"),
+        ("OPENAI_TIMEOUT", "0"),
+        ("OPENAI_TIMEOUT", "601"),
     ] {
         let mut variables = complete();
         variables.0.insert(name.to_owned(), value.to_owned());
@@ -132,6 +135,31 @@ fn thresholds_that_are_not_named_keep_their_defaults() {
         ..DuelThresholds::default()
     };
     assert_eq!(thresholds, expected);
+}
+
+#[test]
+fn a_call_of_the_model_may_take_as_long_as_the_references_setting_says() {
+    let deadline = |value: Option<&str>| {
+        let mut variables = complete();
+        let pair = value.map(|value| ("OPENAI_TIMEOUT".to_owned(), value.to_owned()));
+        variables.0.extend(pair);
+        let settings = Settings::read(&variables, &Role::ALL).unwrap();
+        settings.vlm_deadline.as_secs_f64()
+    };
+    assert_eq!(deadline(None), 120.0);
+    assert_eq!(deadline(Some("300")), 300.0);
+    assert_eq!(deadline(Some("2.5")), 2.5);
+}
+
+#[test]
+fn truth_values_are_read_in_the_references_words() {
+    for (value, expected) in [("True", true), ("1", true), ("off", false), ("", false)] {
+        let mut variables = complete();
+        let value = (String::from("PAUSE_ON_STAGE_END"), value.to_owned());
+        variables.0.extend([value]);
+        let settings = Settings::read(&variables, &Role::ALL).unwrap();
+        assert_eq!(settings.round.pause_on_stage_end, expected);
+    }
 }
 
 #[test]

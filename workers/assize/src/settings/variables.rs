@@ -33,9 +33,21 @@ pub enum SettingsError {
 pub struct Variables(pub HashMap<String, String>);
 
 impl Variables {
-    /// The process's environment.
+    /// The process's environment. Names count in any case, as the services count them whose variables these are; of two
+    /// spellings the one in capitals.
     pub fn of_process() -> Self {
-        Self(std::env::vars().collect())
+        Self::of(std::env::vars())
+    }
+
+    fn of(pairs: impl Iterator<Item = (String, String)>) -> Self {
+        let mut variables = HashMap::new();
+        for (name, value) in pairs {
+            let in_capitals = name.to_uppercase();
+            if name == in_capitals || !variables.contains_key(&in_capitals) {
+                variables.insert(in_capitals, value);
+            }
+        }
+        Self(variables)
     }
 
     /// A variable, unless it is unset or empty.
@@ -74,6 +86,18 @@ impl Variables {
         match self.find(name) {
             None => Ok(default),
             Some(value) => value.parse().map_err(|_| wrong(name, value, expected)),
+        }
+    }
+
+    /// A truth value, in the words that the reference's services take.
+    pub(super) fn truth(&self, name: &'static str, default: bool) -> Result<bool, SettingsError> {
+        let Some(value) = self.find(name) else {
+            return Ok(default);
+        };
+        match value.to_lowercase().as_str() {
+            "true" | "t" | "yes" | "y" | "on" | "1" => Ok(true),
+            "false" | "f" | "no" | "n" | "off" | "0" => Ok(false),
+            _ => Err(wrong(name, value, "true or false")),
         }
     }
 
@@ -116,5 +140,25 @@ pub(super) fn wrong(name: &str, value: &str, expected: &'static str) -> Settings
         name: name.to_owned(),
         value: value.to_owned(),
         expected,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_count_in_any_case_and_capitals_win() {
+        let pairs = [
+            ("openai_api_key", "small"),
+            ("NETUID", "17"),
+            ("Netuid", "18"),
+        ];
+        for pairs in [pairs.to_vec(), pairs.into_iter().rev().collect()] {
+            let pairs = pairs.into_iter();
+            let variables = Variables::of(pairs.map(|(name, value)| (name.into(), value.into())));
+            assert_eq!(variables.find("OPENAI_API_KEY"), Some("small"));
+            assert_eq!(variables.find("NETUID"), Some("17"));
+        }
     }
 }

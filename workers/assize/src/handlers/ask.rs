@@ -48,6 +48,9 @@ pub struct Failing(Mutex<HashSet<String>>);
 const OUTAGE_CALLS: usize = 4;
 /// Longest that a server's wish for a pause is followed.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// How long a call stands back that may itself be to blame for what looks like an outage. Others look meanwhile whether the model
+/// answers: about twenty of them in that time, more than the calls of one duel whose picture cannot be had.
+const STANDS_BACK: Duration = Duration::from_secs(120);
 
 impl Failing {
     fn answered(&self) {
@@ -81,12 +84,19 @@ impl Handler<Ask> for AskHandler {
             Ok(text) => text,
             Err(error) if self.is_outage(&error, &context.key) => {
                 self.pause(&error).await?;
-                return Ok(Outcome::Snooze(Duration::ZERO));
+                // For who is surely not to blame it is all the same who tries next.
+                let is_sure = error.is_outage().is_some();
+                let wait = if is_sure { Duration::ZERO } else { STANDS_BACK };
+                return Ok(Outcome::Snooze(wait));
             }
-            Err(error) => return last_resort(&input, attempt, error.into()),
+            Err(error) => {
+                if error.is_outage() == Some(false) {
+                    self.is_back().await?;
+                }
+                return last_resort(&input, attempt, error.into());
+            }
         };
-        self.failing.answered();
-        self.resume().await?;
+        self.is_back().await?;
         match CallAnswer::read(input.call, &input.features, &text) {
             Ok(answer) => Ok(Outcome::Done(answer)),
             Err(error) => last_resort(&input, attempt, error.into()),
@@ -111,7 +121,9 @@ impl AskHandler {
         Ok(())
     }
 
-    async fn resume(&self) -> anyhow::Result<()> {
+    /// The model's server has answered, well or not.
+    async fn is_back(&self) -> anyhow::Result<()> {
+        self.failing.answered();
         let mut conn = self.pool.acquire().await?;
         if db::queue::end_outage(&mut conn, queues::VLM).await? {
             tracing::info!("the model answers again; judging goes on");

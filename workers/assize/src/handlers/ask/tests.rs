@@ -23,6 +23,10 @@ enum Mood {
     Away,
     /// Status 500 for requests with this seed, answers for others.
     Chokes(u64),
+    /// Status 400 for requests with seeds below this, answers for others.
+    CannotFetch(u64),
+    /// A completion without text.
+    SaysNothing,
 }
 
 #[derive(Clone)]
@@ -58,7 +62,12 @@ impl Vlm for MoodyVlm {
         match *self.mood.lock().unwrap() {
             Mood::Away => unavailable(503),
             Mood::Chokes(seed) if (seed..seed + 10).contains(&request.seed) => unavailable(500),
-            Mood::Chokes(_) => Ok(GOOD.to_owned()),
+            Mood::CannotFetch(below) if request.seed < below => Err(VlmError::Refused {
+                status: 400,
+                message: "image cannot be fetched".to_owned(),
+            }),
+            Mood::SaysNothing => Err(VlmError::Empty),
+            Mood::Chokes(_) | Mood::CannotFetch(_) => Ok(GOOD.to_owned()),
             Mood::Answers(text) => Ok(text.to_owned()),
         }
     }
@@ -188,6 +197,37 @@ async fn one_call_that_the_server_chokes_on_is_parked_and_the_others_are_answere
     .await;
     let outages = db::queue::outages(&mut pool.acquire().await.unwrap()).await;
     assert!(outages.unwrap().is_empty(), "one call is no outage");
+}
+
+#[sqlx::test(migrator = "workflow::db::MIGRATOR")]
+async fn calls_whose_pictures_cannot_be_had_do_not_hold_up_the_others(pool: PgPool) {
+    // The first nine, as many as a duel asks at once: more than are asked at a time here.
+    let vlm = MoodyVlm::new(Mood::CannotFetch(10_000));
+    let inputs: Vec<AskInput> = (1..24).map(compare).collect();
+    ask(&pool, &inputs).await;
+    let _working = working(&pool, &vlm);
+    until(
+        &pool,
+        "SELECT count(*) FILTER (WHERE state = 'completed') = 14 FROM job",
+    )
+    .await;
+    until(
+        &pool,
+        "SELECT NOT EXISTS (SELECT FROM queue WHERE outage IS NOT NULL)",
+    )
+    .await;
+}
+
+#[sqlx::test(migrator = "workflow::db::MIGRATOR")]
+async fn an_answer_without_text_costs_its_call_a_try_and_ends_an_outage(pool: PgPool) {
+    let vlm = MoodyVlm::new(Mood::Away);
+    ask(&pool, &[compare(1)]).await;
+    let _working = working(&pool, &vlm);
+    until(&pool, OUT).await;
+    *vlm.mood.lock().unwrap() = Mood::SaysNothing;
+    until(&pool, "SELECT bool_and(state = 'parked') FROM job").await;
+    let outages = db::queue::outages(&mut pool.acquire().await.unwrap()).await;
+    assert!(outages.unwrap().is_empty(), "the model's server answers");
 }
 
 #[sqlx::test(migrator = "workflow::db::MIGRATOR")]

@@ -189,6 +189,15 @@ pub enum Decision {
         /// Regenerations that were asked for.
         audit_repeats: u32,
     },
+    /// A published verdict that the timeline no longer supports: it is not in `generation_audits.json` any more.
+    VerdictWithdrawn {
+        /// Whom it was about.
+        hotkey: Hotkey,
+        /// What it was.
+        verdict: Verdict,
+        /// Its reason.
+        reason: String,
+    },
     /// How the matches of the round are measured; told before the first result.
     JudgingRules {
         /// The rules.
@@ -210,6 +219,23 @@ pub enum Decision {
         margin: f64,
         /// Who won each duel.
         winners: IndexMap<Stem, DuelWinner>,
+    },
+    /// A result that lost its ground, because a side shows something else now. It is measured again.
+    ResultSuperseded {
+        /// `matches` or `audits`.
+        matrix: String,
+        /// Left side as in the matrix.
+        left: String,
+        /// Right side.
+        right: Hotkey,
+        /// Right wins minus left wins.
+        score: i64,
+        /// Score by number of prompts.
+        margin: f64,
+        /// Digest of what it was judged on.
+        shown_sha256: String,
+        /// Why, as a sentence.
+        because: String,
     },
     /// A result that an operator had judged anew.
     JudgedAnew {
@@ -301,6 +327,7 @@ impl Decision {
             self,
             Self::Match { .. }
                 | Self::Verdict { .. }
+                | Self::VerdictWithdrawn { .. }
                 | Self::MeasuredAgain { .. }
                 | Self::Winner { .. }
         )

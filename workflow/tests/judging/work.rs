@@ -52,6 +52,15 @@ async fn a_miner_that_is_no_longer_rejected_is_regenerated_to_the_end_and_may_wi
         !verdicts.last().unwrap().contains("A vs generated"),
         "the failure is withdrawn"
     );
+    let withdrawn = game.decisions("verdict_withdrawn").await;
+    assert_eq!(
+        withdrawn
+            .iter()
+            .map(|line| (line["hotkey"].as_str(), line["reason"].as_str()))
+            .collect::<Vec<_>>(),
+        [(Some("B"), Some("A vs generated #1: +0.00%"))],
+        "A, whose pass became a failure, has a new verdict instead"
+    );
     game.done().await;
 }
 

@@ -55,6 +55,9 @@ impl Last {
             } => {
                 self.verdicts.insert(hotkey, (verdict, reason));
             }
+            Decision::VerdictWithdrawn { hotkey, .. } => {
+                self.verdicts.remove(&hotkey);
+            }
             Decision::Winner { winner, .. } => self.winner = Some(winner),
             Decision::Superseded {
                 kept_as, sha256, ..

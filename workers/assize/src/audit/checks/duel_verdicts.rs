@@ -7,8 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use schema::files::DuelWinner;
 use schema::{Hotkey, RoundNumber, Stem};
-use serde::Deserialize;
-use workflow::round::ledger::DuelVerdict;
+use workflow::round::ledger::{Decision, DuelVerdict};
 
 use super::super::code::Code;
 use super::super::model::{ReportFile, RoundFiles};
@@ -29,18 +28,14 @@ struct Measured {
 /// A match: `match` or `compare`, left side, right side.
 type Match = (String, String, Hotkey);
 
-/// A result that lost its ground because a side shows other pictures.
-#[derive(Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-enum Line {
-    ResultSuperseded { shown_sha256: String },
-}
-
 /// Compares the reports of a round with the ledger's verdicts.
 pub(in super::super) fn check(round: RoundNumber, files: &RoundFiles, record: &mut Record) {
-    let stale: HashSet<String> = lines::<Line>(files, "decisions.jsonl")
+    let stale: HashSet<String> = lines::<Decision>(files, "decisions.jsonl")
         .into_iter()
-        .map(|Line::ResultSuperseded { shown_sha256 }| shown_sha256)
+        .filter_map(|line| match line {
+            Decision::ResultSuperseded { shown_sha256, .. } => Some(shown_sha256),
+            _ => None,
+        })
         .collect();
     for (of, mut measured) in by_match(round, files) {
         let Some(report) = report_of(files, &of) else {

@@ -6,7 +6,7 @@ use schema::{
     Hotkey, RoundNumber, Side, StateFile as _,
     files::{AuditLeft, report::MatchReport},
     messages,
-    paths::{self, LedgerFile, ReportNames},
+    paths::{self, ReportNames},
 };
 use sha2::{Digest as _, Sha256};
 
@@ -242,16 +242,16 @@ impl<'a> Commit<'a> {
     fn superseded(&mut self) {
         let standing = self.standing;
         for result in &standing.superseded {
-            let line = serde_json::json!({
-                "kind": "result_superseded", "matrix": result.matrix, "left": result.left_side, "right": result.right_side,
-                "score": result.score, "margin": result.margin, "shown_sha256": result.shown_sha256,
-                "because": "a side shows other modules or pictures",
-            });
-            self.changes.push(MirrorChange::AppendLine {
-                path: paths::ledger(self.round, &LedgerFile::Decisions),
-                line: line.to_string(),
-            });
-            self.said.push(messages::matches_matrix(self.round));
+            let line = ledger::Decision::ResultSuperseded {
+                matrix: result.matrix.clone(),
+                left: result.left_side.clone(),
+                right: Hotkey::new(&result.right_side),
+                score: i64::from(result.score),
+                margin: result.margin,
+                shown_sha256: result.shown_sha256.clone(),
+                because: "a side shows other modules or pictures".to_owned(),
+            };
+            self.decision(&line, messages::ledger(self.round));
             self.records.push(Record::SupersededPublished {
                 round: self.round.0,
                 job_key: result.job_key.clone(),
@@ -259,9 +259,20 @@ impl<'a> Commit<'a> {
         }
     }
 
-    /// A line of the ledger for each verdict that is new or has changed.
+    /// A line of the ledger for each verdict that is new, has changed, or is withdrawn.
     fn new_verdicts(&mut self, wanted: &Decision) {
         let observation = &self.standing.observation;
+        for (hotkey, audit) in &observation.verdicts {
+            if wanted.verdicts.contains_key(hotkey) {
+                continue;
+            }
+            let withdrawn = ledger::Decision::VerdictWithdrawn {
+                hotkey: hotkey.clone(),
+                verdict: audit.verdict,
+                reason: audit.reason.clone(),
+            };
+            self.changes.push(withdrawn.append(self.round));
+        }
         for (hotkey, audit) in &wanted.verdicts {
             if observation.verdicts.get(hotkey) == Some(audit) {
                 continue;

@@ -26,6 +26,7 @@ pub fn small_rehearsal(state_dir: &Path, prompts: u32) -> RehearseArgs {
         from: None,
         state_dir: Some(state_dir.to_owned()),
         view_size: 128,
+        pause_on_stage_end: false,
         port: 0,
         keep_serving: false,
         json: true,
@@ -65,6 +66,7 @@ impl Process {
                 "--view-size",
                 &args.view_size.to_string(),
             ])
+            .args(args.pause_on_stage_end.then_some("--pause-on-stage-end"))
             .arg("--state-dir")
             .arg(&state_dir)
             .stdin(Stdio::null())

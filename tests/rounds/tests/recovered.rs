@@ -3,9 +3,16 @@
 
 use std::path::{Path, PathBuf};
 
-use assize::recover::{RecoverError, RecoverOptions, Recovery, recover};
+use assize::{
+    audit::{AuditOptions, Finding, Severity, audit},
+    cli::{Cli, run},
+    recover::{RecoverError, RecoverOptions, Recovery, recover},
+    rehearse::RehearseArgs,
+};
+use clap::Parser as _;
 use rehearsal::miners::Cast;
-use rounds::Process;
+use rounds::{Process, database_url};
+use schema::{RoundNumber, Stage, StateFile as _, files::State};
 use sqlx::PgPool;
 use workflow::{
     db,
@@ -129,17 +136,107 @@ async fn a_round_that_loses_its_database_while_downloading_and_while_judging_end
     pool.close().await;
     postgres.stop().await;
 
-    let report = assize::audit::audit(&assize::audit::AuditOptions {
-        repository: remote(&state_dir),
-        ..assize::audit::AuditOptions::default()
-    })
-    .unwrap();
-    let errors: Vec<_> = report
-        .findings
-        .iter()
-        .filter(|finding| finding.severity == assize::audit::Severity::Error)
-        .collect();
-    assert_eq!(errors, Vec::<&assize::audit::Finding>::new());
+    assert_eq!(errors_found(&state_dir), []);
+}
+
+/// What contradicts itself in the public repository.
+fn errors_found(state_dir: &Path) -> Vec<Finding> {
+    let options = AuditOptions {
+        repository: remote(state_dir),
+        ..AuditOptions::default()
+    };
+    let mut findings = audit(&options).unwrap().findings;
+    findings.retain(|finding| finding.severity == Severity::Error);
+    findings
+}
+
+/// What `state.json` has said since round 0 has a winner, the first version first.
+fn states_since_the_winner(state_dir: &Path) -> Vec<(Stage, RoundNumber)> {
+    let git = git2::Repository::open_bare(remote(state_dir)).unwrap();
+    let mut walk = git.revwalk().unwrap();
+    walk.push_head().unwrap();
+    walk.set_sorting(git2::Sort::TOPOLOGICAL | git2::Sort::REVERSE)
+        .unwrap();
+    let mut states = Vec::new();
+    for commit in walk {
+        let tree = git.find_commit(commit.unwrap()).unwrap().tree().unwrap();
+        if tree.get_path(Path::new("rounds/0/winner.json")).is_err() {
+            continue;
+        }
+        let blob = tree.get_path(Path::new("state.json")).unwrap().id();
+        let blob = git.find_blob(blob).unwrap();
+        let state = State::parse("state.json", blob.content()).unwrap();
+        let seen = (state.stage, state.current_round);
+        if states.last() != Some(&seen) {
+            states.push(seen);
+        }
+    }
+    states
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_round_that_stops_at_the_ends_of_its_stages_is_put_back_standing_still_and_goes_on_when_it_may()
+ {
+    let dir = tempfile::tempdir().unwrap();
+    let state_dir = dir.path().join("rehearsal");
+    let args = RehearseArgs {
+        pause_on_stage_end: true,
+        ..rounds::small_rehearsal(&state_dir, 2)
+    };
+    let stands_still = "SELECT EXISTS (SELECT FROM job WHERE state = 'paused')
+        AND NOT EXISTS (SELECT FROM mirror_file WHERE mirrored_at IS NULL)";
+
+    let mut first = Process::start(&args, 1).unwrap();
+    first.until(stands_still).await.unwrap();
+    first.kill().unwrap();
+    let before_finalizing = lose_and_recover(&state_dir).await;
+    assert_eq!(
+        (before_finalizing.round, before_finalizing.stage.as_str()),
+        (0, "finalizing")
+    );
+
+    let mut second = Process::start(&args, 2).unwrap();
+    second.until(stands_still).await.unwrap();
+    resume(&state_dir, 0).await;
+    second
+        .until("SELECT EXISTS (SELECT FROM round WHERE round = 1 AND stage = 'open')")
+        .await
+        .unwrap();
+    second.until(stands_still).await.unwrap();
+    second.kill().unwrap();
+    let before_open = lose_and_recover(&state_dir).await;
+    assert_eq!((before_open.round, before_open.stage.as_str()), (1, "open"));
+
+    let mut third = Process::start(&args, 3).unwrap();
+    third.until(stands_still).await.unwrap();
+    resume(&state_dir, 1).await;
+    third
+        .until(
+            "SELECT EXISTS (SELECT FROM job WHERE key = 'round/1/open_round' AND state = 'completed')
+             AND NOT EXISTS (SELECT FROM mirror_file WHERE path = 'state.json' AND mirrored_at IS NULL)",
+        )
+        .await
+        .unwrap();
+    third.kill().unwrap();
+    let (ended, next) = (RoundNumber(0), RoundNumber(1));
+    assert_eq!(
+        states_since_the_winner(&state_dir)[..4],
+        [
+            (Stage::Paused, ended),
+            (Stage::Finalizing, ended),
+            (Stage::Paused, next),
+            (Stage::Open, next),
+        ]
+    );
+    assert_eq!(errors_found(&state_dir), []);
+}
+
+/// An operator lets a round go on.
+async fn resume(state_dir: &Path, round: u32) {
+    let database = database_url(state_dir);
+    let line = format!("assize round resume {round} --operator ann --reason seen --database-url");
+    let words = line.split(' ').chain([database.as_str()]);
+    run(Cli::try_parse_from(words).unwrap()).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -64,6 +64,20 @@ impl Paused {
             .unwrap();
     }
 
+    /// What `state.json` has said, in order, with the messages of the commits.
+    async fn states(&self) -> Vec<(State, String)> {
+        let path = paths::state();
+        let rows: Vec<(Vec<u8>, String)> =
+            sqlx::query_as("SELECT content, message FROM mirror_file WHERE path = $1 ORDER BY id")
+                .bind(&path)
+                .fetch_all(&self.0.pool)
+                .await
+                .unwrap();
+        rows.into_iter()
+            .map(|(content, message)| (State::parse(&path, &content).unwrap(), message))
+            .collect()
+    }
+
     async fn done(self) {
         self.0.done().await;
     }
@@ -88,6 +102,13 @@ async fn a_round_that_is_to_pause_stops_before_finalizing_and_before_the_next_op
     assert_eq!((winner, shown.as_str()), (1, "finalizing"));
 
     round.resume(0).await;
+    let (state, message) = round.states().await.swap_remove(1);
+    assert_eq!(
+        (state.current_round, state.stage, state.next_stage_eta),
+        (ROUND, Stage::Finalizing, None),
+        "it says so as soon as it goes on"
+    );
+    assert_eq!(message, "Update state (finalizing) for round 0");
     round
         .until("SELECT EXISTS (SELECT FROM job WHERE key = 'round/1' AND state = 'paused')")
         .await;
@@ -115,10 +136,19 @@ async fn a_round_that_is_to_pause_stops_before_finalizing_and_before_the_next_op
     .await
     .unwrap();
     assert!(
-        told[0].contains("`finalizing`") && told[1].contains("`open`"),
+        told[0].contains("`finalizing`")
+            && told[1].contains("`open`")
+            && told[1].contains("`assize round resume 1`"),
         "{told:?}"
     );
+    let start = state.next_stage_eta;
     round.resume(1).await;
+    let (state, message) = round.states().await.swap_remove(3);
+    assert_eq!(
+        (state.current_round, state.stage, state.next_stage_eta),
+        (RoundNumber(1), Stage::Open, start)
+    );
+    assert_eq!(message, "Update state (open) for round 1");
     round
         .until("SELECT EXISTS (SELECT FROM job WHERE key = 'round/1/open_round' AND state = 'completed')")
         .await;

@@ -47,6 +47,9 @@ pub struct RehearseArgs {
     /// Edge of a picture in pixels; live rounds draw 1024.
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(64..=2048))]
     pub view_size: u32,
+    /// Stop before FINALIZING and before the next round opens, each until `assize round resume` (PAUSE_ON_STAGE_END).
+    #[arg(long)]
+    pub pause_on_stage_end: bool,
     /// Port of the dashboard; 0 takes a free one.
     #[arg(long, default_value_t = 0)]
     pub port: u16,

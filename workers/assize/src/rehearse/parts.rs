@@ -268,6 +268,7 @@ fn settings(
             check_build_interval: LOOK_EVERY,
             check_pod_interval: LOOK_EVERY,
             status_check_interval: LOOK_EVERY,
+            pause_on_stage_end: args.pause_on_stage_end,
             ..RoundSettings::default()
         },
     })

@@ -1,6 +1,7 @@
 //! What operators do to jobs and queues. Every action names who and why, and is kept.
 
 mod filter;
+mod public_stage;
 mod record;
 
 use schema::RoundNumber;
@@ -9,6 +10,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use self::filter::{FILTER, MATCHES, matching};
 pub(super) use self::record::check;
+use self::record::keep_with;
 pub use self::{
     filter::Filter,
     record::{Operator, Target, keep, record},
@@ -153,7 +155,8 @@ pub async fn pause(
 }
 
 /// Lifts the pauses that this filter covers (all whose fields include those of the filter), and lets the jobs go on that no
-/// other pause matches. Answers how many.
+/// other pause matches. Answers how many. If `state.json` says that a round is paused which goes on now, it says its stage
+/// again.
 ///
 /// # Errors
 ///
@@ -172,13 +175,16 @@ pub async fn resume(
         .await?;
     let before = pauses(&mut transaction).await?;
     let lift = format!(
-        "DELETE FROM pause p USING {FILTER}
-         WHERE (f.id IS NULL OR p.job_id = f.id) AND (f.key IS NULL OR p.key = f.key) AND (f.name IS NULL OR p.name = f.name)
-           AND (f.queue IS NULL OR p.queue = f.queue) AND (f.round IS NULL OR p.round = f.round)"
+        "WITH lifted AS (
+             DELETE FROM pause p USING {FILTER}
+             WHERE (f.id IS NULL OR p.job_id = f.id) AND (f.key IS NULL OR p.key = f.key) AND (f.name IS NULL OR p.name = f.name)
+               AND (f.queue IS NULL OR p.queue = f.queue) AND (f.round IS NULL OR p.round = f.round)
+             RETURNING p.job_id, p.key, p.name, p.queue, p.round)
+         SELECT round FROM lifted WHERE num_nonnulls(job_id, key, name, queue) = 0"
     );
-    sqlx::query(AssertSqlSafe(lift))
+    let rounds: Vec<i32> = sqlx::query_scalar(AssertSqlSafe(lift))
         .bind(filter.as_json())
-        .execute(&mut *transaction)
+        .fetch_all(&mut *transaction)
         .await?;
     let (resumed, _): (i64, Option<String>) = sqlx::query_as(concat!(
         "WITH free AS MATERIALIZED (SELECT id FROM job WHERE state = 'paused' AND NOT is_paused(id)),
@@ -192,13 +198,17 @@ pub async fn resume(
     .fetch_one(&mut *transaction)
     .await?;
     let after = pauses(&mut transaction).await?;
-    keep(
+    let stage = public_stage::after_resuming(&mut transaction, &rounds).await?;
+    keep_with(
         &mut transaction,
         operator,
         "resume",
         &Target::jobs(filter),
-        Some(json!({ "pauses": before })),
-        Some(json!({ "pauses": after, "jobs": resumed })),
+        (
+            Some(json!({ "pauses": before })),
+            Some(json!({ "pauses": after, "jobs": resumed })),
+        ),
+        stage,
     )
     .await?;
     transaction.commit().await?;

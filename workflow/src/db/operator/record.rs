@@ -105,6 +105,18 @@ pub async fn keep(
     before: Option<Value>,
     after: Option<Value>,
 ) -> sqlx::Result<()> {
+    keep_with(conn, operator, action, target, (before, after), None).await
+}
+
+/// As [`keep`]. What the action changes in state files of the round travels in one commit with its line.
+pub(super) async fn keep_with(
+    conn: &mut PgConnection,
+    operator: &Operator<'_>,
+    action: &str,
+    target: &Target,
+    (before, after): (Option<Value>, Option<Value>),
+    changes: Option<Publication>,
+) -> sqlx::Result<()> {
     let (id, at, round): (i64, DateTime<Utc>, Option<i32>) = sqlx::query_as(
         "INSERT INTO operator_action (operator, action, target, reason, before, after) VALUES ($1, $2, $3, $4, $5, $6)
          RETURNING id, created_at,
@@ -132,11 +144,12 @@ pub async fn keep(
         after,
     };
     let number = RoundNumber(round as u32);
-    let publication = Publication {
+    let mut publication = changes.unwrap_or_else(|| Publication {
         message: messages::ledger(number),
-        changes: vec![line.append(number)],
+        changes: Vec::new(),
         urgent: false,
-    };
+    });
+    publication.changes.push(line.append(number));
     // An action is no job; its number below zero keeps its line from being taken for a part of one. The moment tells it from
     // an action of an earlier database with the same number.
     let step = format!("operator/{id}/{}", at.timestamp_micros());

@@ -53,7 +53,9 @@ pub fn paused(round: RoundNumber, next: Stage) -> NoticeText {
     NoticeText::new(
         format!("Round {round} Paused"),
         ORANGE,
-        format!("It waits for an operator to set stage `{next}` in `state.json`."),
+        format!(
+            "It waits for an operator to set stage `{next}` in `state.json`, or to run `assize round resume {round}`."
+        ),
     )
 }
 

@@ -1,8 +1,8 @@
 //! Step `end_stage`: whether the round stops at the end of a stage until an operator lets it go on (`PAUSE_ON_STAGE_END`).
 //!
 //! The reference's judge then ends in stage PAUSED instead of FINALIZING, its round manager in PAUSED instead of OPEN. Nothing
-//! leaves PAUSED but an operator's edit of `state.json`. Asked when the stage ends, so that the setting counts that is in force
-//! then.
+//! leaves PAUSED but an operator: by editing `state.json`, or by resuming the round, which writes its stage there. Asked when
+//! the stage ends, so that the setting counts that is in force then.
 //!
 //! Source: collection and rounds, section 3.3; judge, section 9.
 

@@ -426,7 +426,7 @@ impl Walk<'_> {
 }
 
 /// The left side as report names have it: `leader`, ten characters of a hotkey, in the audit matrix with the repeat.
-fn short_left(left: &str) -> String {
+pub(super) fn short_left(left: &str) -> String {
     match left.rsplit_once('_') {
         Some((side, repeat)) => format!("{}_{repeat}", short(side)),
         None => short(left).to_owned(),

@@ -19,6 +19,7 @@ use workflow::rules::winner::winner_file;
 
 use super::super::code::Code;
 use super::super::model::{Competition, RoundFiles};
+use super::super::replaced::short_left;
 use super::super::report::{NearMargin, Record, RoundReport, Rules, TimelineRow};
 use super::{skipped, threshold};
 
@@ -260,30 +261,36 @@ fn near_margins(
 }
 
 fn near_note(round: RoundNumber, near: &[NearMargin], win_margin: f64, record: &mut Record) {
-    if near.is_empty() {
-        return;
-    }
-    let list: Vec<String> = near
+    let (audits, matches): (Vec<_>, Vec<_>) = near
         .iter()
-        .map(|row| {
+        .partition(|row| AuditLeft::parse(&row.left).is_some());
+    let tables = [
+        (paths::matches_matrix(round), matches),
+        (paths::audit_matrix(round), audits),
+    ];
+    for (path, near) in tables {
+        let list: Vec<String> = near
+            .iter()
+            .map(|row| {
+                let (right, left) = (row.right.short(), short_left(&row.left));
+                format!("{right} against {left} ({})", row.margin)
+            })
+            .collect();
+        let lie = match list.len() {
+            0 => continue,
+            1 => "1 margin lies".to_owned(),
+            several => format!("{several} margins lie"),
+        };
+        record.find(
+            Code::MatrixNear,
+            Some(round),
+            path,
             format!(
-                "{} against {} ({})",
-                row.right.short(),
-                Side::from(row.left.as_str()).short(),
-                row.margin
-            )
-        })
-        .collect();
-    record.find(
-        Code::MatrixNear,
-        Some(round),
-        paths::matches_matrix(round),
-        format!(
-            "{} margins lie so near a threshold (±{win_margin}) that judging again might decide otherwise: {}",
-            near.len(),
-            list.join(", ")
-        ),
-    );
+                "{lie} so near a threshold (±{win_margin}) that judging again might decide otherwise: {}",
+                list.join(", ")
+            ),
+        );
+    }
 }
 
 /// The winner's repository, commit and image are those of its build or leader entry.

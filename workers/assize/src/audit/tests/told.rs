@@ -11,7 +11,7 @@ use workflow::round::judging::{Judging, Measurement};
 use workflow::round::ledger::{Artifact, Decision, DuelVerdict};
 use workflow::rules::duel::DuelThresholds;
 
-use super::super::{AuditReport, Code, Severity, to_html, to_text};
+use super::super::{AuditReport, Code, Finding, Severity, to_html, to_text};
 use super::world::{
     A, B, C, Files, ROUND, audit_files, edit, finished, image, messages, prompts, report,
 };
@@ -328,6 +328,10 @@ fn margins_near_a_threshold_carry_their_interval_those_of_audits_too() {
     let row = of("leader_1").unwrap();
     assert!(row.low < row.margin && row.margin < row.high, "{row:?}");
     assert!(of("submitted_1").is_none(), "{near:?}");
+    let in_audits = |finding: &&Finding| finding.path == Some(paths::audit_matrix(ROUND));
+    let mut notes = audited.findings.iter().filter(in_audits);
+    let note = notes.find(|note| note.code == Code::MatrixNear).unwrap();
+    assert!(note.message.contains("against leader_1 ("), "{note:?}");
     let page = to_html(&audited);
     assert!(page.contains("<code>leader_1</code>"), "{page}");
     assert!(page.contains("+31.83% to +43.17%"), "{page}");

@@ -4,6 +4,7 @@
 //! are examined, what counts as a reference, how a callee is resolved. They are a courtesy to honest authors and a first
 //! fence; the sandbox relies on none of them. Source: render specification, §4 to §7 and the agreement list §17.
 
+mod alarms;
 mod chains;
 mod exports;
 mod in_operator;

@@ -1,15 +1,13 @@
 //! Stage `parse`: size, syntax, early errors. Any of them ends the run with exactly one failure.
 
-use std::collections::HashSet;
-
 use oxc_allocator::Allocator;
-use oxc_ast::AstKind;
 use oxc_ast::ast::Program;
-use oxc_diagnostics::{Diagnostics, Severity};
+use oxc_diagnostics::{Diagnostics, OxcDiagnostic, Severity};
 use oxc_parser::{ParseOptions, Parser, ParserReturn};
-use oxc_semantic::{AstNode, Semantic, SemanticBuilder};
+use oxc_semantic::{Semantic, SemanticBuilder};
 use oxc_span::SourceType;
 
+use super::alarms::Alarms;
 use super::in_operator::Rewritten;
 use super::shape;
 use crate::failure::{Failure, Rule, Stage};
@@ -79,8 +77,8 @@ fn parse<'a>(allocator: &'a Allocator, source: &'a str) -> ParserReturn<'a> {
 
 /// The first thing the parser stumbled over.
 fn syntax_error(parsed: &ParserReturn<'_>) -> Option<Found> {
-    if let Some(found) = errors(&parsed.diagnostics).next() {
-        return Some(found);
+    if let Some(error) = errors(&parsed.diagnostics).next() {
+        return Some(found(error));
     }
     if parsed.panicked {
         return Some((0, "the source cannot be parsed".to_owned()));
@@ -106,36 +104,21 @@ pub fn semantic<'a>(program: &'a Program<'a>) -> Result<Semantic<'a>, Failure> {
     if errors.peek().is_none() {
         return Ok(built.semantic);
     }
-    let values = references(&built.semantic);
-    match errors.find(|found| !is_about_a_value(found, &values)) {
+    let alarms = Alarms::new(&built.semantic);
+    match errors.find(|error| !alarms.is_false(error)).map(found) {
         Some((offset, message)) => Err(error(program.source_text, offset, &message)),
         None => Ok(built.semantic),
     }
 }
 
-/// Whether an error is an assignment to `arguments` or `eval` that is none: [`shape`] has refused those that are. This one
-/// is found wherever the name stands inside the left side of an assignment, so also for `[a = arguments[0]] = []`.
-fn is_about_a_value((offset, message): &Found, references: &HashSet<u32>) -> bool {
-    message.starts_with("Cannot assign to") && references.contains(offset)
-}
-
-/// The first bytes of all names that are used and not declared.
-fn references(semantic: &Semantic<'_>) -> HashSet<u32> {
-    let nodes = semantic.nodes().iter();
-    let start = |node: &AstNode<'_>| match node.kind() {
-        AstKind::IdentifierReference(name) => Some(name.span.start),
-        _ => None,
-    };
-    nodes.filter_map(start).collect()
-}
-
-fn errors(diagnostics: &Diagnostics) -> impl Iterator<Item = Found> {
-    let errors = diagnostics
+fn errors(diagnostics: &Diagnostics) -> impl Iterator<Item = &OxcDiagnostic> {
+    diagnostics
         .iter()
-        .filter(|diagnostic| diagnostic.severity == Severity::Error);
-    errors.map(|diagnostic| {
-        let label = diagnostic.labels.first();
-        let offset = label.map_or(0, |label| label.offset() as u32);
-        (offset, diagnostic.message.to_string())
-    })
+        .filter(|diagnostic| diagnostic.severity == Severity::Error)
+}
+
+fn found(diagnostic: &OxcDiagnostic) -> Found {
+    let label = diagnostic.labels.first();
+    let offset = label.map_or(0, |label| label.offset() as u32);
+    (offset, diagnostic.message.to_string())
 }

@@ -333,6 +333,62 @@ fn arguments_may_be_read_wherever_values_may_be_read() {
 }
 
 #[test]
+fn a_function_may_share_its_name_with_a_var_of_its_body_and_with_nothing_else() {
+    let in_bodies = |statements: &[&str]| -> Vec<String> {
+        let of = |statements: &&str| {
+            [
+                format!("export default function () {{ {statements} }}"),
+                format!(
+                    "class A {{ m() {{ {statements} }} static {{ {statements} }} }} export default () => 1;"
+                ),
+            ]
+        };
+        statements.iter().flat_map(of).collect()
+    };
+    let valid = [
+        "function g() {} { var g; }",
+        "function g() {} for (var g of []); for (var [g] = []; ; ) { break; }",
+        "function g() {} try { var g = 1; } catch { { var g; } }",
+        "function g() {} var g; function g() {}",
+        "(function (g) { function g() {} { var g; } });",
+        "{ { var g; } } function g() {} { let g; }",
+        "var g; function g() {} { var g; }",
+    ];
+    let accepted = in_bodies(&valid);
+    module_all(
+        PASSES,
+        &accepted.iter().map(String::as_str).collect::<Vec<_>>(),
+    );
+    let refused = in_bodies(&[
+        "function g() {} let g;",
+        "function g() {} { let g; { var g; } }",
+        "let g; { var g; }",
+        "class g {} { var g; }",
+        "{ function g() {} var g; }",
+        "{ function g() {} { var g; } }",
+        "{ { var g; } function g() {} }",
+        "function g() {} { var g; } const g = 1;",
+    ]);
+    module_all(
+        &["PARSE_ERROR"],
+        &refused.iter().map(String::as_str).collect::<Vec<_>>(),
+    );
+    // The top level of a module is no body: its functions are declared as `let` declares.
+    module_all(
+        &["PARSE_ERROR"],
+        &[
+            "function g() {} { var g; } export default () => 1;",
+            "export default function g() { return 1; } var g;",
+        ],
+    );
+    // What the shared name means is what was declared first.
+    assert_eq!(
+        rules("export default function (THREE) { function g(THREE) {} { var g = 1; } g(THREE); }"),
+        PASSES
+    );
+}
+
+#[test]
 fn failures_carry_the_line_they_are_on() {
     let failures = analyse("export default () => {\n  fetch;\r\n\r\n  process;\n};");
     let details: Vec<&str> = failures

@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use workflow::db;
+use workflow::db::{
+    self,
+    operator::{Filter, Operator},
+};
 
 use super::{Bench, put};
 
@@ -175,6 +178,52 @@ async fn paused_by_hand_stops_the_round_and_what_it_says_meanwhile_waits(pool: P
             .await,
         0
     );
+}
+
+#[sqlx::test(migrator = "workflow::db::MIGRATOR")]
+async fn a_pause_by_hand_that_an_operator_lifts_is_taken_out_of_the_file(pool: PgPool) {
+    for ended_meanwhile in [false, true] {
+        workflow::testing::forget_everything(&pool).await.unwrap();
+        let bench = Bench::new(&pool).await;
+        sqlx::query("INSERT INTO round (round, stage) VALUES (0, 'duels')")
+            .execute(&pool)
+            .await
+            .unwrap();
+        bench
+            .world
+            .person(&[("state.json", Some(&state("paused")))]);
+        bench.drain().await;
+        let mut stage = "duels";
+        if ended_meanwhile {
+            stage = "finalizing";
+            sqlx::query("UPDATE round SET stage = 'finalizing'")
+                .execute(&pool)
+                .await
+                .unwrap();
+            let change = put("state.json", &state(stage));
+            bench.step(1, "declare", true, vec![change]).await;
+            bench.drain().await;
+        }
+        assert_eq!(bench.world.file("state.json").unwrap(), state("paused"));
+
+        let round = Filter {
+            round: Some(0),
+            ..Filter::default()
+        };
+        let operator = Operator {
+            name: "ann",
+            reason: "seen",
+        };
+        let mut conn = pool.acquire().await.unwrap();
+        db::operator::resume(&mut conn, &round, &operator)
+            .await
+            .unwrap();
+        bench.drain().await;
+        bench.drain().await;
+        assert_eq!(bench.world.file("state.json").unwrap(), state(stage));
+        let unsettled = db::conflict::unsettled(&mut conn).await.unwrap();
+        assert!(unsettled.is_empty(), "{unsettled:?}");
+    }
 }
 
 #[sqlx::test(migrator = "workflow::db::MIGRATOR")]

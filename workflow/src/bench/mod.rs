@@ -73,7 +73,7 @@ pub async fn run(measure: Measure, home: &Path, replica: &[String]) -> anyhow::R
     postgres.create_database(&name).await?;
     let before = flush_ms(home)?;
     let mut reports = run_at(measure, &postgres.url(&name), replica).await?;
-    let flush_ms = report::round_to((before + flush_ms(home)?) / 2.0, 2);
+    let flush_ms = report::round_to(f64::midpoint(before, flush_ms(home)?), 2);
     for report in &mut reports {
         report.more.insert("flush_ms".to_owned(), flush_ms.into());
     }

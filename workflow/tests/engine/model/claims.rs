@@ -5,7 +5,7 @@
 //! statement that ends the attempt, so it is there exactly if the end is) and a worker that runs a job beside a claim of the
 //! same job that the server forgot (both have one number and one worker: whichever ends first is the end of both).
 
-use stateright::{Checker, Model, Property};
+use stateright::{Model, Property};
 
 const WORKERS: usize = 3;
 /// The last worker never dies and never loses its lease: somebody must be there to finish.
@@ -82,7 +82,7 @@ struct Claims {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Event {
+pub(super) enum Event {
     Ask(usize),
     Claim(usize),
     ClaimAnswered(usize),
@@ -107,23 +107,23 @@ enum Event {
     ServerDies(usize),
 }
 
-struct ClaimProtocol {
+pub(super) struct ClaimProtocol {
     /// Claims in one history that the world may disturb.
-    most_claims: u8,
+    pub(super) most_claims: u8,
     /// Whether the server may die.
-    server_dies: bool,
+    pub(super) server_dies: bool,
     /// Whether a commit names its attempt and changes nothing when it is no longer the current one.
-    fenced: bool,
+    pub(super) fenced: bool,
     /// Whether a commit also names its worker: the number of a forgotten claim is given out again.
-    names_worker: bool,
+    pub(super) names_worker: bool,
     /// Whether a worker compares what it holds with what the database says it holds.
-    compares: bool,
+    pub(super) compares: bool,
     /// Whether a sweep frees every job of a worker that is not live, or only what it sees in the moment a lease ends.
-    sweeps_always: bool,
+    pub(super) sweeps_always: bool,
 }
 
 /// As it is, on a server that lives: enough claims for each worker to lose the job once and for one to have it twice.
-const HONEST: ClaimProtocol = ClaimProtocol {
+pub(super) const HONEST: ClaimProtocol = ClaimProtocol {
     most_claims: 4,
     server_dies: false,
     fenced: true,
@@ -133,7 +133,7 @@ const HONEST: ClaimProtocol = ClaimProtocol {
 };
 
 /// As it is, on a server that dies once. With more claims there are more histories than anyone can look at.
-const FORGETFUL: ClaimProtocol = ClaimProtocol {
+pub(super) const FORGETFUL: ClaimProtocol = ClaimProtocol {
     most_claims: 2,
     server_dies: true,
     ..HONEST
@@ -388,9 +388,9 @@ impl Model for ClaimProtocol {
     }
 }
 
-const TWICE: &str = "nothing takes effect twice";
-const TOLD: &str = "a worker is told the truth about its end";
-const STUCK: &str = "work that can go no further is done";
+pub(super) const TWICE: &str = "nothing takes effect twice";
+pub(super) const TOLD: &str = "a worker is told the truth about its end";
+pub(super) const STUCK: &str = "work that can go no further is done";
 
 impl ClaimProtocol {
     /// Whether this end is that of the attempt that the database takes for the current one.
@@ -446,105 +446,4 @@ impl Row {
         self.job = Job::Available;
         self.history.push((self.attempt, outcome));
     }
-}
-
-#[test]
-fn claims_are_exact_in_every_order_of_crashes_expiries_and_lost_answers() {
-    let checker = HONEST.checker().threads(2).spawn_bfs().join();
-    checker.assert_properties();
-    // As many as there are: a model that lost half of its world would prove half as much.
-    assert!(
-        checker.unique_state_count() > 500_000,
-        "only {} states were looked at",
-        checker.unique_state_count()
-    );
-}
-
-#[test]
-fn claims_are_exact_on_a_server_that_forgets_what_it_had_not_flushed() {
-    let checker = FORGETFUL.checker().threads(2).spawn_bfs().join();
-    checker.assert_properties();
-    assert!(
-        checker.unique_state_count() > 100_000,
-        "only {} states were looked at",
-        checker.unique_state_count()
-    );
-}
-
-/// The events on the shortest way to where `broken` violates `property`.
-fn refuted(broken: ClaimProtocol, property: &'static str) -> Vec<Event> {
-    let checker = broken
-        .checker()
-        .finish_when(stateright::HasDiscoveries::AnyOf([property].into()))
-        .spawn_bfs()
-        .join();
-    checker
-        .discovery(property)
-        .unwrap_or_else(|| panic!("the checker accepts the broken twin: {property}"))
-        .into_actions()
-}
-
-#[test]
-fn the_checker_refutes_claims_without_a_fence() {
-    let way = refuted(
-        ClaimProtocol {
-            fenced: false,
-            ..HONEST
-        },
-        TWICE,
-    );
-    let commits = way
-        .iter()
-        .filter(|event| matches!(event, Event::Commit(_)))
-        .count();
-    assert_eq!(commits, 2, "the shortest way there is a second commit");
-}
-
-#[test]
-fn the_checker_refutes_workers_that_do_not_compare_what_they_hold() {
-    let way = refuted(
-        ClaimProtocol {
-            compares: false,
-            ..HONEST
-        },
-        STUCK,
-    );
-    assert!(
-        way.iter()
-            .any(|event| matches!(event, Event::ClaimForgotten(_))),
-        "a job that nobody knows to be running: {way:?}"
-    );
-}
-
-#[test]
-fn the_checker_refutes_sweeps_that_look_only_once() {
-    let way = refuted(
-        ClaimProtocol {
-            sweeps_always: false,
-            ..HONEST
-        },
-        STUCK,
-    );
-    let place = |wanted: fn(&Event) -> bool| way.iter().position(wanted);
-    assert!(
-        place(|event| matches!(event, Event::LeaseEnds(_)))
-            < place(|event| matches!(event, Event::Claim(_))),
-        "the claim commits after the sweep has looked: {way:?}"
-    );
-}
-
-#[test]
-fn the_checker_refutes_ends_that_do_not_name_their_worker() {
-    let way = refuted(
-        ClaimProtocol {
-            names_worker: false,
-            ..FORGETFUL
-        },
-        TOLD,
-    );
-    assert!(
-        way.iter()
-            .any(|event| matches!(event, Event::ServerDies(_))),
-        "a forgotten claim's number is given out again: {way:?}"
-    );
 }

@@ -2,4 +2,5 @@
 //! accepts everything proves nothing.
 
 mod claims;
+mod claims_checked;
 mod sleep;

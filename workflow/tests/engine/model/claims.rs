@@ -67,7 +67,7 @@ enum Outcome {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Claims {
+pub(super) struct Claims {
     row: Row,
     /// The row before each change that is not on the disk yet; none any more once the server has died.
     unflushed: Vec<Row>,

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use workflow::{
     db::{self, job::JobRow},
     engine::{
-        NewJob, Registry, Step, Worker, WorkerOptions,
+        Effects, NewJob, Registry, Step, Worker, WorkerOptions,
         commit::{Claim, End, Ending},
     },
 };

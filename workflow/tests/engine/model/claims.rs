@@ -243,7 +243,6 @@ impl Model for ClaimProtocol {
                 };
                 next.process[worker] = Process::Working { attempt };
             }
-            Event::ClaimForgotten(worker) => next.process[worker] = Process::Idle,
             Event::Compare(_) => {
                 next.change_unflushed(self.server_dies);
                 next.row.take_away(Outcome::Released);
@@ -272,7 +271,9 @@ impl Model for ClaimProtocol {
                 };
                 next.process[worker] = Process::Committed { attempt, applied };
             }
-            Event::CommitAnswered(worker) => next.process[worker] = Process::Idle,
+            Event::ClaimForgotten(worker) | Event::CommitAnswered(worker) => {
+                next.process[worker] = Process::Idle;
+            }
             Event::CommitForgotten(worker) => {
                 let Process::Committed { attempt, .. } = state.process[worker] else {
                     return None;
